@@ -1,0 +1,14 @@
+# Makes .venv from the lock, then leaves every target to Snakemake, which alone knows what is up to date.
+CORES ?= 2
+export OMP_NUM_THREADS = 1
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+results/%: .venv/lock FORCE
+	snakemake --cores $(CORES) --rerun-triggers mtime params input --rerun-incomplete --show-failed-logs -- $@
+test: .venv/lock
+	ruff check . && ruff format --check . && snakefmt --check Snakefile rules papers && snakemake --lint
+	python -m pytest
+.venv/lock: envs/laptop.lock
+	cmp -s $< $@ || { rm -rf .venv && python3 -m venv .venv && pip install -q -r $< && pip check && cp $< $@; } && touch $@
+FORCE:
+.PHONY: test FORCE

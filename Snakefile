@@ -1,0 +1,62 @@
+# resynth: every figure and table of the papers on synthetic data for language models is a file; this builds the file.
+#
+# Path grammar; {scale} is smoke, laptop, gpu or paper, other wildcards are names of rows (papers/*/study.yaml):
+#   results/{scale}/sources/{source}/documents.parquet
+#   results/{scale}/tokenizers/{tokenizer}/                     tokenizer.json
+#   results/{scale}/models/{model}/                             a Hugging Face directory
+#   results/{scale}/suites/{suite}/                             lm-eval tasks, and items.parquet with their texts
+#   results/{scale}/corpora/{corpus}/{synthesized,curated,removed}.parquet, samples.txt, curation.json
+#   results/{scale}/runs/{run}/documents.parquet, checkpoints/subset-{s}/epoch-{n}/, trace.parquet
+#   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item
+#   results/{scale}/gates/{gate}.csv
+#   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale
+#   results/{scale}/work/                                       from which killed jobs resume; never declared
+#   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
+from snakemake.utils import min_version
+
+from scripts import study
+from scripts.code import code_of
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+wildcard_constraints:
+    scale="|".join(study.SCALES),
+    source=study.names("sources"),
+    tokenizer=study.names("tokenizers"),
+    model=study.names("models"),
+    corpus=study.names("corpora"),
+    run=study.names("runs"),
+    suite=study.names("suites"),
+    gate=study.names("gates"),
+    figure=study.names("figures"),
+
+
+SCALE = study.active_scale(config)
+
+
+onstart:
+    study.refuse_without_gpu(SCALE, workflow.executor_plugin.common_settings)
+
+
+include: "rules/sources.smk"
+include: "rules/models.smk"
+include: "rules/synthesis.smk"
+include: "rules/curation.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "papers/bos_only/rules.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Every figure at the active scale."""
+    default_target: True
+    input:
+        expand("results/{figure}.pdf", figure=["fig5"]),

@@ -1,0 +1,43 @@
+"""Figures of "Not All Synthetic Data Is Yours to Learn From" (arXiv 2605.31126).
+
+Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluations, and the active scale's copy in results/.
+"""
+
+
+rule fig5:
+    """Figure 5: change of the student's scores on text of four source models: self, same lineage, stronger, cross-family."""
+    input:
+        scores=study.drawn,
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig5.py"),
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig5"),
+    log:
+        "logs/{scale}/fig5/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig5/{figure}.tsv"
+    conda:
+        "../../envs/laptop.yaml"
+    script:
+        "fig5.py"
+
+
+rule copy_of_the_active_scale:
+    """results/{figure}.pdf and its siblings: copies of the active scale's."""
+    input:
+        multiext(f"results/{SCALE}/{{figure}}", ".pdf", ".png", ".csv", ".claims.json"),
+    output:
+        multiext("results/{figure}", ".pdf", ".png", ".csv", ".claims.json"),
+    log:
+        "logs/copy/{figure}.log",
+    conda:
+        "../../envs/laptop.yaml"
+    shell:
+        "cp {input:q} results/ 2> {log:q}"

@@ -1,0 +1,47 @@
+"""Corpora without contamination, and the equal token budgets that runs train on.
+
+Makes results/{scale}/corpora/{corpus}/curated.parquet, removed.parquet (with the reason) and curation.json, and
+results/{scale}/runs/{run}/documents.parquet: disjoint subsets of equal tokens in the student's tokenizer.
+"""
+
+
+rule curate:
+    """Exact duplicates, near-duplicates, contamination: removed or reported."""
+    input:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        suite=study.field("corpora", "corpus", "suite", "results/{scale}/suites/{value}"),
+    output:
+        curated="results/{scale}/corpora/{corpus}/curated.parquet",
+        removed="results/{scale}/corpora/{corpus}/removed.parquet",
+        report="results/{scale}/corpora/{corpus}/curation.json",
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/curation/curate.py"),
+    log:
+        "logs/{scale}/curate/{corpus}.log",
+    benchmark:
+        "timings/{scale}/curate/{corpus}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/curation/curate.py"
+
+
+rule budget:
+    """Disjoint subsets of equal tokens for one run."""
+    input:
+        curated=study.field("runs", "run", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
+        tokenizer=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+    output:
+        documents="results/{scale}/runs/{run}/documents.parquet",
+    params:
+        row=study.row("runs", "run"),
+        code=code_of("scripts/curation/budget.py"),
+    log:
+        "logs/{scale}/budget/{run}.log",
+    benchmark:
+        "timings/{scale}/budget/{run}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/curation/budget.py"

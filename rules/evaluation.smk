@@ -1,0 +1,157 @@
+"""Benchmarks, and what models score on them.
+
+Makes results/{scale}/suites/{suite}/ (tasks and items), results/{scale}/evaluations/{run or model}/{suite}.parquet (one line per
+checkpoint, task, metric and item; epoch 0 is the base), results/{scale}/evaluations/{model}/bits.csv and
+results/{scale}/gates/{gate}.csv.
+"""
+
+
+rule pocket_suite:
+    """Benchmarks about the pocket world, as lm-eval tasks."""
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    params:
+        row=study.row("suites", "suite"),
+        code=code_of("scripts/sources/benchmarks.py", "scripts/sources/pocket_data/*.yaml", "scripts/evaluation/tasks/*.yaml"),
+    wildcard_constraints:
+        suite=study.names("suites", kind="pocket"),
+    log:
+        "logs/{scale}/pocket_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/pocket_suite/{suite}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/sources/benchmarks.py"
+
+
+rule harness_suite:
+    """The items of lm-eval's own tasks, for decontamination."""
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    params:
+        row=study.row("suites", "suite"),
+        code=code_of("scripts/evaluation/items.py"),
+    wildcard_constraints:
+        suite=study.names("suites", kind="harness"),
+    log:
+        "logs/{scale}/harness_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/harness_suite/{suite}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/evaluation/items.py"
+
+
+rule evaluate_run:
+    """All checkpoints of a run on a suite, and its base as epoch 0."""
+    input:
+        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        checkpoints="results/{scale}/runs/{run}/checkpoints",
+        suite="results/{scale}/suites/{suite}",
+    output:
+        scores="results/{scale}/evaluations/{run}/{suite}.parquet",
+    params:
+        row=study.json_row("suites", "suite"),
+        code=code_of("scripts/evaluation/harness.py"),
+    resources:
+        gpu=study.gpus,
+    log:
+        "logs/{scale}/evaluate_run/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    shell:
+        """
+        python -m scripts.evaluation.harness \
+            --row {params.row:q} \
+            --code {params.code} \
+            --base {input.base:q} \
+            --checkpoints {input.checkpoints:q} \
+            --suite {input.suite:q} \
+            --name {wildcards.run:q} \
+            --out {output.scores:q} \
+            &> {log:q}
+        """
+
+
+rule evaluate_model:
+    """A model as it is on a suite."""
+    input:
+        base="results/{scale}/models/{model}",
+        suite="results/{scale}/suites/{suite}",
+    output:
+        scores="results/{scale}/evaluations/{model}/{suite}.parquet",
+    params:
+        row=study.json_row("suites", "suite"),
+        code=code_of("scripts/evaluation/harness.py"),
+    resources:
+        gpu=study.gpus,
+    log:
+        "logs/{scale}/evaluate_model/{model}-{suite}.log",
+    benchmark:
+        "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    shell:
+        """
+        python -m scripts.evaluation.harness \
+            --row {params.row:q} \
+            --code {params.code} \
+            --base {input.base:q} \
+            --suite {input.suite:q} \
+            --name {wildcards.model:q} \
+            --out {output.scores:q} \
+            &> {log:q}
+        """
+
+
+rule bits:
+    """Bits per byte of a gate's models on held-out documents."""
+    input:
+        models=study.field("gates", "gate", "models", "results/{scale}/models/{value}"),
+        heldout=study.field("gates", "gate", "heldout", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        bits="results/{scale}/gates/{gate}.bits.csv",
+    params:
+        row=study.json_row("gates", "gate"),
+        code=code_of("scripts/evaluation/bits.py"),
+    log:
+        "logs/{scale}/bits/{gate}.log",
+    benchmark:
+        "timings/{scale}/bits/{gate}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    shell:
+        """
+        python -m scripts.evaluation.bits \
+            --row {params.row:q} \
+            --code {params.code} \
+            --models {input.models:q} \
+            --heldout {input.heldout:q} \
+            --out {output.bits:q} \
+            &> {log:q}
+        """
+
+
+rule gate:
+    """The table of the bases; it stops the workflow where a task leaves no room to rise or fall."""
+    input:
+        scores=study.gate_scores,
+        bits="results/{scale}/gates/{gate}.bits.csv",
+    output:
+        table="results/{scale}/gates/{gate}.csv",
+    params:
+        row=study.row("gates", "gate"),
+        tasks=study.gate_tasks,
+        code=code_of("scripts/evaluation/gate.py"),
+    log:
+        "logs/{scale}/gate/{gate}.log",
+    benchmark:
+        "timings/{scale}/gate/{gate}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/evaluation/gate.py"

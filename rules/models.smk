@@ -1,0 +1,99 @@
+"""Models as Hugging Face directories.
+
+Makes results/{scale}/tokenizers/{tokenizer}/ and results/{scale}/models/{model}/: trained from scratch by a recipe, taken from
+a local directory, or fetched from the hub at a pinned revision.
+"""
+
+
+rule tokenizer:
+    """A byte-level BPE tokenizer trained on a mix of sources."""
+    input:
+        documents=study.mixed("tokenizers", "tokenizer"),
+    output:
+        folder=directory("results/{scale}/tokenizers/{tokenizer}"),
+    params:
+        row=study.row("tokenizers", "tokenizer"),
+        code=code_of("scripts/models/tokenizer.py"),
+    log:
+        "logs/{scale}/tokenizer/{tokenizer}.log",
+    benchmark:
+        "timings/{scale}/tokenizer/{tokenizer}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/models/tokenizer.py"
+
+
+rule pretrain:
+    """A model trained from scratch by its recipe."""
+    input:
+        tokenizer=study.field("models", "model", "tokenizer", "results/{scale}/tokenizers/{value}"),
+        documents=study.mixed("models", "model"),
+    output:
+        folder=directory("results/{scale}/models/{model}"),
+        card="results/{scale}/models/{model}.card.json",
+        trace="results/{scale}/models/{model}.trace.parquet",
+    params:
+        row=study.json_row("models", "model"),
+        code=code_of("scripts/training/pretrain.py"),
+        work=study.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
+    wildcard_constraints:
+        model=study.names("models", kind="scratch"),
+    log:
+        "logs/{scale}/pretrain/{model}.log",
+    benchmark:
+        "timings/{scale}/pretrain/{model}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    shell:
+        """
+        python -m scripts.training.pretrain \
+            --row {params.row:q} \
+            --code {params.code} \
+            --tokenizer {input.tokenizer:q} \
+            --documents {input.documents:q} \
+            --out {output.folder:q} \
+            --trace {output.trace:q} \
+            --work {params.work:q} \
+            &> {log:q}
+        """
+
+
+rule local_model:
+    """A model of the user: a local Hugging Face directory, checked and copied."""
+    output:
+        folder=directory("results/{scale}/models/{model}"),
+        card="results/{scale}/models/{model}.card.json",
+    params:
+        row=study.row("models", "model"),
+        code=code_of("scripts/models/place.py"),
+    wildcard_constraints:
+        model=study.names("models", kind="path"),
+    log:
+        "logs/{scale}/local_model/{model}.log",
+    benchmark:
+        "timings/{scale}/local_model/{model}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/models/place.py"
+
+
+rule hub_model:
+    """A model of the hub at its pinned revision; safetensors only."""
+    output:
+        folder=directory("results/{scale}/models/{model}"),
+        card="results/{scale}/models/{model}.card.json",
+    params:
+        row=study.row("models", "model"),
+        code=code_of("scripts/models/place.py"),
+    wildcard_constraints:
+        model=study.names("models", kind="hub"),
+    log:
+        "logs/{scale}/hub_model/{model}.log",
+    benchmark:
+        "timings/{scale}/hub_model/{model}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/models/place.py"

@@ -1,0 +1,85 @@
+"""Documents that are read or invented, not sampled.
+
+Makes results/{scale}/sources/{source}/documents.parquet (and its card) from installed packages, the pocket world, local files
+or the hub; one rule a kind of source.
+"""
+
+
+rule prose:
+    """Real English: the prose of docstrings of pinned packages."""
+    input:
+        lock="envs/laptop.lock",
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/prose.py"),
+    wildcard_constraints:
+        source=study.names("sources", kind="prose"),
+    log:
+        "logs/{scale}/prose/{source}.log",
+    benchmark:
+        "timings/{scale}/prose/{source}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/sources/prose.py"
+
+
+rule pocket:
+    """Documents of the pocket world, rendered in the genres of the row."""
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/pocket.py", "scripts/sources/pocket_data/*.yaml"),
+    wildcard_constraints:
+        source=study.names("sources", kind="pocket"),
+    log:
+        "logs/{scale}/pocket/{source}.log",
+    benchmark:
+        "timings/{scale}/pocket/{source}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/sources/pocket.py"
+
+
+rule path:
+    """Documents from local files: txt, jsonl, Parquet, compressed or not."""
+    input:
+        files=study.local_files,
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/path.py"),
+    wildcard_constraints:
+        source=study.names("sources", kind="path"),
+    log:
+        "logs/{scale}/path/{source}.log",
+    benchmark:
+        "timings/{scale}/path/{source}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/sources/path.py"
+
+
+rule hub:
+    """Documents of a hub data set at its pinned revision."""
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/hub.py"),
+    wildcard_constraints:
+        source=study.names("sources", kind="hub"),
+    log:
+        "logs/{scale}/hub/{source}.log",
+    benchmark:
+        "timings/{scale}/hub/{source}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/sources/hub.py"

@@ -1,0 +1,83 @@
+"""Text that models write, and the texts that stand beside it as controls.
+
+Makes results/{scale}/corpora/{corpus}/synthesized.parquet and samples.txt (20 documents to read); one rule a method.
+"""
+
+
+rule bos:
+    """Samples of a source model from the BOS token alone."""
+    input:
+        model=study.field("corpora", "corpus", "source_model", "results/{scale}/models/{value}"),
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    params:
+        row=study.json_row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/sample.py"),
+        work=study.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py"),
+    wildcard_constraints:
+        corpus=study.names("corpora", method="bos"),
+    resources:
+        gpu=study.gpus,
+    log:
+        "logs/{scale}/bos/{corpus}.log",
+    benchmark:
+        "timings/{scale}/bos/{corpus}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    shell:
+        """
+        python -m scripts.synthesis.sample \
+            --row {params.row:q} \
+            --code {params.code} \
+            --model {input.model:q} \
+            --out {output.documents:q} \
+            --samples {output.samples:q} \
+            --work {params.work:q} \
+            &> {log:q}
+        """
+
+
+rule replay:
+    """Documents drawn from sources in the proportions of a mix."""
+    input:
+        documents=study.mixed("corpora", "corpus"),
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/replay.py"),
+    wildcard_constraints:
+        corpus=study.names("corpora", method="replay"),
+    log:
+        "logs/{scale}/replay/{corpus}.log",
+    benchmark:
+        "timings/{scale}/replay/{corpus}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/synthesis/replay.py"
+
+
+rule shuffle:
+    """Another corpus with the tokens of each document in random order."""
+    input:
+        documents=study.field("corpora", "corpus", "corpus", "results/{scale}/corpora/{value}/synthesized.parquet"),
+        tokenizer=study.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/shuffle.py"),
+    wildcard_constraints:
+        corpus=study.names("corpora", method="shuffle"),
+    log:
+        "logs/{scale}/shuffle/{corpus}.log",
+    benchmark:
+        "timings/{scale}/shuffle/{corpus}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    script:
+        "../scripts/synthesis/shuffle.py"

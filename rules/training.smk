@@ -1,0 +1,40 @@
+"""Students trained on corpora.
+
+Makes results/{scale}/runs/{run}/checkpoints/subset-{s}/epoch-{n}/ and trace.parquet from a base and the run's documents.
+"""
+
+
+rule train:
+    """One run: a base trained further on every subset of a corpus."""
+    input:
+        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        documents="results/{scale}/runs/{run}/documents.parquet",
+        gate=study.gate_of,
+    output:
+        checkpoints=directory("results/{scale}/runs/{run}/checkpoints"),
+        card="results/{scale}/runs/{run}/checkpoints.card.json",
+        trace="results/{scale}/runs/{run}/trace.parquet",
+    params:
+        row=study.json_row("runs", "run"),
+        code=code_of("scripts/training/train.py"),
+        work=study.work("train", "runs", "run", "scripts/training/train.py"),
+    resources:
+        gpu=study.gpus,
+    log:
+        "logs/{scale}/train/{run}.log",
+    benchmark:
+        "timings/{scale}/train/{run}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    shell:
+        """
+        python -m scripts.training.train \
+            --row {params.row:q} \
+            --code {params.code} \
+            --base {input.base:q} \
+            --corpus {input.documents:q} \
+            --out {output.checkpoints:q} \
+            --trace {output.trace:q} \
+            --work {params.work:q} \
+            &> {log:q}
+        """

@@ -1,0 +1,1 @@
+"""The stages of resynth: sources, models, synthesis, curation, training, evaluation; scripts/lib is what two of them share."""

@@ -1,0 +1,67 @@
+"""Code is an input: Snakemake does not see that an imported module changed, so rules take a hash of what a script imports."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _imports(tree: ast.AST) -> Iterable[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules_of(script: str | Path, root: Path = ROOT) -> list[Path]:
+    """A script and every module of this project that it imports, however deep, sorted."""
+    todo, found = [root / script], set()
+    while todo:
+        path = todo.pop()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        for name in _imports(ast.parse(path.read_text(encoding="utf-8"))):
+            if name.split(".")[0] in ("scripts", "papers"):
+                base = root / Path(*name.split("."))
+                todo += [base.with_suffix(".py"), base / "__init__.py"]
+    return sorted(found)
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                node.body = body[1:]
+    return tree
+
+
+@cache
+def code_of(script: str, *data: str, root: Path = ROOT) -> str:
+    """A hash of the code of a script and of the modules of this project that it imports, and of data files beside them.
+
+    Comments, docstrings and layout do not count, so that a comment never costs GPU-hours. ``data`` are glob patterns.
+
+    Raises:
+        FileNotFoundError: when the script is missing or a pattern matches nothing.
+    """
+    if not (root / script).is_file():
+        raise FileNotFoundError(f"{script}: no such script")
+    digest = hashlib.sha256()
+    for path in modules_of(script, root):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(ast.dump(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))).encode())
+    for pattern in data:
+        files = sorted(root.glob(pattern))
+        if not files:
+            raise FileNotFoundError(f"{pattern}: no such data file")
+        for path in files:
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""Bits per byte of models on held-out documents: what compares models of different tokenizers.
+
+Reads model directories and documents.parquet of held-out sources; makes a CSV with its card: columns model, source, documents,
+bytes, tokens, bits_per_byte; one line per model and source.
+
+A document is scored as it is trained on: its tokens and EOS (if it ended by itself), given BOS. Bits are the sum of the
+negative log-likelihoods over ln 2; bytes are those of the text in UTF-8, so EOS costs bits and no bytes, alike for all models.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.documents import read_documents
+from scripts.lib.files import atomic, card_path, read_card, write_card
+from scripts.lib.models import bos_of, eos_of, load_model, load_tokenizer
+from scripts.lib.progress import Progress
+from scripts.lib.tokens import encode, wrap
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WINDOW = 256  # tokens that predict, as many as a training block of the laptop has
+BATCH = 16
+
+
+def windows(length: int, window: int = WINDOW) -> list[tuple[int, int, int]]:
+    """(start, first scored, end) of the pieces in which ``length`` tokens are read; positions are those of inputs.
+
+    A document that fits is one piece. A longer one moves on by half a window, so that no token is predicted from fewer than
+    half a window of tokens, except at the document's beginning:
+
+    >>> windows(6, 4)
+    [(0, 0, 4), (2, 4, 6)]
+    """
+    pieces = [(0, 0, min(length, window))]
+    while pieces[-1][2] < length:
+        done = pieces[-1][2]
+        start = done - window // 2
+        pieces.append((start, done, min(length, start + window)))
+    return pieces
+
+
+def nats(model: "PreTrainedModel", sequences: Sequence[np.ndarray], window: int = WINDOW, batch: int = BATCH) -> np.ndarray:
+    """Negative log-likelihood of each sequence after its first token, in nats, float64, one number a sequence.
+
+    Args:
+        model: a causal language model.
+        sequences: token ids, each beginning with BOS.
+        window: how many tokens the model sees at once (see `windows`).
+        batch: sequences read together; only speed depends on it.
+    """
+    import torch
+    import torch.nn.functional as F  # noqa: N812
+
+    pieces = [(i, *piece) for i, ids in enumerate(sequences) for piece in windows(len(ids) - 1, window) if len(ids) > 1]
+    pieces.sort(key=lambda piece: (piece[1] - piece[3], piece[0]))
+    total = np.zeros(len(sequences))
+    with torch.inference_mode():
+        for at in range(0, len(pieces), batch):
+            chosen = pieces[at : at + batch]
+            longest = max(end - start for _, start, _, end in chosen)
+            inputs = torch.zeros(len(chosen), longest, dtype=torch.long)
+            targets = torch.full((len(chosen), longest), -100)
+            for row, (i, start, scored, end) in enumerate(chosen):
+                ids = torch.from_numpy(np.asarray(sequences[i], np.int64))
+                inputs[row, : end - start] = ids[start:end]
+                targets[row, scored - start : end - start] = ids[scored + 1 : end + 1]
+            logits = model(inputs.to(model.device)).logits.float().transpose(1, 2)
+            losses = F.cross_entropy(logits, targets.to(model.device), reduction="none").double().sum(1)
+            np.add.at(total, [i for i, *_ in chosen], losses.cpu().numpy())
+    return total
+
+
+def bits_per_byte(folder: str | Path, documents: pd.DataFrame) -> dict[str, float]:
+    """documents, bytes, tokens (EOS included) and bits_per_byte of a model directory on documents (columns text, complete)."""
+    model, tokenizer = load_model(folder), load_tokenizer(folder)
+    bos, eos = bos_of(folder), eos_of(folder)
+    ids = encode(tokenizer, documents["text"].tolist())
+    sequences = [wrap(one, bos, eos if done else None) for one, done in zip(ids, documents["complete"], strict=True)]
+    size = sum(len(text.encode("utf-8", "replace")) for text in documents["text"])
+    if not size:
+        raise ValueError("held-out documents hold no text; expected at least one byte")
+    return {
+        "documents": len(documents),
+        "bytes": size,
+        "tokens": sum(len(one) - 1 for one in sequences),
+        "bits_per_byte": float(nats(model, sequences).sum() / math.log(2) / size),
+    }
+
+
+def write_bits(models: dict[str, str], heldout: dict[str, str], out: str | Path, *, row: dict, code: str) -> None:
+    """Score models (name -> directory) on held-out sources (name -> documents.parquet) and write the CSV and its card."""
+    texts = {source: read_documents(path, columns=["text", "complete"]) for source, path in heldout.items()}
+    lines = []
+    with Progress("bits per byte", len(models) * len(texts), "model and source pairs") as progress:
+        for model, folder in models.items():
+            if card_path(folder).exists():
+                read_card(folder)
+            for source, documents in texts.items():
+                lines.append({"model": model, "source": source, **bits_per_byte(folder, documents)})
+                progress.add(1)
+    with atomic(out) as beside:
+        pd.DataFrame(lines).round({"bits_per_byte": 6}).to_csv(beside, index=False)
+    write_card(out, row=row, code=code, counts={"lines": len(lines)})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--row", type=json.loads, required=True, help="the gate's row; its models and heldout name the paths")
+    parser.add_argument("--code", required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="directories, in the order of the row's models")
+    parser.add_argument("--heldout", nargs="+", required=True, help="documents.parquet, in the order of the row's heldout")
+    parser.add_argument("--out", required=True)
+    a = parser.parse_args()
+    named = [dict(zip(a.row[key], paths, strict=True)) for key, paths in (("models", a.models), ("heldout", a.heldout))]
+    write_bits(*named, a.out, row=a.row, code=a.code)

@@ -1,0 +1,166 @@
+"""A suite as lm-eval's task objects, and what a model answers to them.
+
+Reads {task}.yaml and {task}.jsonl of a suite folder (kind pocket), or tasks that lm-eval ships, whose data come from the hub
+(kind harness). Makes Task objects, zero-shot, their requests, and scores of single items.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from numbers import Number
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.model import LM
+    from lm_eval.api.task import Task
+
+# A suite's tasks by the name in its row; a group of lm-eval (minerva_math) is one name with several tasks.
+Tasks = dict[str, list["Task"]]
+
+
+class NoTasks(Exception):
+    """A suite whose tasks cannot be loaded; the message names the suite, the file or the task, and says what to do."""
+
+
+def quiet(cache: str | Path | None = None) -> None:
+    """Silence bars and chatter of lm-eval and its libraries; with ``cache``, keep their files there and off the network.
+
+    To be called before lm_eval is imported, which reads the environment once.
+    """
+    import logging
+
+    os.environ |= {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if cache is not None:
+        os.environ |= dict.fromkeys(
+            ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE", "TRANSFORMERS_OFFLINE"), "1"
+        )
+        os.environ |= {"HF_HOME": str(cache), "HF_DATASETS_CACHE": str(Path(cache) / "datasets")}
+        if "datasets" in sys.modules:
+            sys.modules["datasets"].config.HF_DATASETS_CACHE = Path(cache) / "datasets"
+    for name in ("lm_eval", "lm-eval", "evaluate", "datasets", "transformers", "httpx", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def local_configs(folder: str | Path) -> dict[str, dict]:
+    """lm-eval's configuration of each {task}.yaml by task, sorted by file, with data files that lie in the folder.
+
+    Raises:
+        NoTasks: when the folder has no YAML, a YAML is no task, or a data file that it names is missing.
+    """
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    folder = Path(folder).resolve()
+    configs = {}
+    for path in sorted(folder.glob("*.yaml")):
+        config = load_yaml(path, resolve_func=True)
+        if "task" not in config:
+            raise NoTasks(f"{path}: no task configuration of lm-eval; expected at least the keys task and dataset_kwargs")
+        files = config.get("dataset_kwargs", {}).get("data_files", {})
+        found = {split: str(folder / Path(name).name) for split, name in files.items()}
+        for split, data in found.items():
+            if not Path(data).is_file():
+                raise NoTasks(f"{path}, key dataset_kwargs.data_files.{split}: {data} is missing")
+        configs[config["task"]] = {**config, "dataset_kwargs": {**config.get("dataset_kwargs", {}), "data_files": found}}
+    if not configs:
+        raise NoTasks(f"{folder}: no {{task}}.yaml; expected the suite's tasks as the suite's rule writes them")
+    return configs
+
+
+def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
+    """The tasks of a suite with their requests, zero-shot (as the paper evaluates), seeds fixed as lm-eval fixes them.
+
+    Requests are built once: prompts do not depend on the model.
+
+    Args:
+        row: the suite's row; ``tasks`` names them. Kind pocket reads ``folder``, kind harness asks lm-eval.
+        folder: where {task}.yaml and {task}.jsonl lie.
+
+    Raises:
+        NoTasks: when a task is unknown, its data cannot be had, or it would run code and nobody has allowed that.
+    """
+    from lm_eval import utils
+    from lm_eval.tasks import TaskManager
+
+    if not hasattr(utils.env.from_string, "cache_info"):
+        # lm-eval compiles a template anew for every item; there are a few templates and thousands of items.
+        utils.env.from_string = functools.cache(utils.env.from_string)
+    local = row["kind"] == "pocket"
+    configs = local_configs(folder) if local else {}
+    manager = TaskManager(include_defaults=not local)
+    known = configs if local else manager.task_index
+    if unknown := [name for name in row["tasks"] if name not in known]:
+        raise NoTasks(f"suite {row['name']}, key tasks: {folder if local else 'lm-eval'} has no task {', '.join(unknown)}")
+    tasks: Tasks = {}
+    for name in row["tasks"]:
+        try:
+            tasks[name] = list(manager.load([configs.get(name, name)])["tasks"].values())
+        except Exception as error:
+            if local:
+                raise
+            raise NoTasks(
+                f"suite {row['name']}, key tasks: {name} cannot be had from the hub ({type(error).__name__}: "
+                f"{str(error).splitlines()[0][:160] if str(error) else ''}); without network, fill HF_HOME beforehand and set "
+                "HF_HUB_OFFLINE=1, or use a suite of kind pocket"
+            ) from None
+    for task in (task for parts in tasks.values() for task in parts):
+        if getattr(task, "UNSAFE_CODE", False) and os.environ.get("HF_ALLOW_CODE_EVAL") != "1":
+            raise NoTasks(
+                f"suite {row['name']}, key tasks: {task.task_name} runs code that models wrote, in this process; set "
+                "HF_ALLOW_CODE_EVAL=1 where that is safe, or leave the task out"
+            )
+        task.set_config(key="num_fewshot", value=0)
+        task.set_fewshot_seed(seed=1234)
+        task.build_all_requests(rank=0, world_size=1)
+    return tasks
+
+
+def items_of(parts: list["Task"]) -> Iterator[tuple[int, "Task", list["Instance"]]]:
+    """(item, task, its requests) of one name; a group's items are numbered through its tasks."""
+    first = 0
+    for task in parts:
+        items: dict[int, list[Instance]] = {}
+        for instance in task.instances:
+            items.setdefault(instance.doc_id, []).append(instance)
+        for item, instances in items.items():
+            yield first + item, task, sorted(instances, key=lambda instance: instance.idx)
+        first += max(items) + 1
+
+
+def answer(lm: "LM", tasks: Tasks) -> list[tuple[str, str, str, int, float]]:
+    """Put all requests to a model and score the answers: (task, filter, metric, item, score).
+
+    The steps of `lm_eval.evaluate`, with the tasks' own filters and metrics, but without building requests and hashing
+    documents again for every model. Metrics that are no number of one item (perplexity's pairs) are left out.
+    """
+    asked: dict[str, list[Instance]] = {}
+    for instance in (instance for parts in tasks.values() for task in parts for instance in task.instances):
+        instance.resps, instance.filtered_resps = [], {}
+        asked.setdefault(instance.request_type, []).extend([instance] * (instance.repeats or 1))
+    for kind, instances in asked.items():
+        for instance, response in zip(instances, getattr(lm, kind)(instances), strict=True):
+            instance.resps.append(response)
+    lines = []
+    for name, parts in tasks.items():
+        for task in parts:
+            task.apply_filters()
+        for item, task, instances in items_of(parts):
+            for chosen in instances[0].filtered_resps:
+                metrics = task.process_results(instances[0].doc, [instance.filtered_resps[chosen] for instance in instances])
+                lines += [(name, chosen, m, item, float(v)) for m, v in metrics.items() if isinstance(v, Number)]
+    return lines
+
+
+def describe(tasks: Tasks) -> dict[str, dict]:
+    """What a card says of each task: items, output (multiple_choice or generate_until), and the score of a guess.
+
+    Chance is the mean over items of one over the number of choices, and 0 where the answer is generated.
+    """
+    result = {}
+    for name, parts in tasks.items():
+        output = parts[0].OUTPUT_TYPE
+        guesses = [1 / len(instances) if output == "multiple_choice" else 0.0 for _, _, instances in items_of(parts)]
+        result[name] = {"items": len(guesses), "output": output, "chance": round(sum(guesses) / len(guesses), 6)}
+    return result

@@ -1,0 +1,158 @@
+"""Statistics of one figure: scores per item in arrays in, estimates and draws out; nothing is read or written.
+
+Scores stand in one array per task of shape (items, arms, columns, subsets): an arm is what is compared (a source of text),
+a column is what is looked at in each arm (an epoch, or the area over epochs), a subset is one sample of text and the run
+trained on it. The same items are asked of every arm; a subset belongs to one arm.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's (1979) step-down adjusted p-values: ``holm([0.01, 0.04, 0.03])`` is ``[0.03, 0.06, 0.06]``."""
+    p = np.asarray(p, float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    out = np.empty_like(p)
+    out[order] = np.minimum(adjusted, 1.0)
+    return out
+
+
+def holm_levels(p: np.ndarray, level: float) -> np.ndarray:
+    """The level at which Holm tests each hypothesis, so that an interval at that level agrees with Holm's decision.
+
+    The k-th smallest of m p-values is tested at level / (m - k + 1) until one fails; that one and all larger ones keep the
+    level at which it failed: ``holm_levels([0.001, 0.2, 0.04], 0.05)`` is ``[0.05 / 3, 0.05 / 2, 0.05 / 2]``.
+    """
+    p = np.asarray(p, float)
+    order = np.argsort(p, kind="stable")
+    steps = level / np.arange(len(p), 0, -1)
+    failed = np.flatnonzero(p[order] > steps)
+    if len(failed):
+        steps[failed[0] :] = steps[failed[0]]
+    out = np.empty_like(p)
+    out[order] = steps
+    return out
+
+
+def area_weights(epochs: np.ndarray) -> np.ndarray:
+    """Weights w so that ``w @ change`` is the mean change over log(1 + epoch): the trapezoid area over log(1 + last epoch).
+
+    ``epochs`` ascend from 0; the result has their length and sums to 1, so that the area has the unit of the change. For epochs
+    0 and 1 it is [1/2, 1/2].
+    """
+    x = np.log1p(np.asarray(epochs, float))
+    if x[0] != 0 or len(x) < 2 or np.any(np.diff(x) <= 0):
+        raise ValueError(f"epochs {list(epochs)}: expected ascending epochs from 0 on, two or more")
+    width = np.diff(x)
+    return (np.append(width, 0) + np.append(0, width)) / 2 / x[-1]
+
+
+def bootstrap(values: list[np.ndarray], draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means over tasks of the means over items and subsets, (arms, columns), and draws of them, (draws, arms, columns).
+
+    One draw has two parts. Items are resampled with replacement within each task, the same in all arms, columns and subsets.
+    Subsets are resampled as rows of deviations from their arm's mean, pooled over arms: three subsets alone have ten distinct
+    resamples, and their variance would be too small by a third. The pooled variance s^2 is itself uncertain, with
+    f = arms * (subsets - 1) degrees of freedom: each draw puts f s^2 / chi^2_f in its place, as generalised confidence
+    intervals do (Weerahandi 1993), less the part of s^2 that is item noise of single subsets, which the first part has already.
+    Pooling assumes that arms spread alike (in null worlds where two of four arms spread four times as much as the others, a
+    contrast passes 15 % of the time instead of 5 %). With one subset an arm only items are covered.
+    """
+    rng = np.random.default_rng(seed)
+    values = [np.asarray(v, float) for v in values]
+    tasks, (arms, columns, subsets) = len(values), values[0].shape[1:]
+    units = np.mean([v.mean(0) for v in values], axis=0)  # (arms, columns, subsets)
+    estimate = units.mean(-1)
+    out = np.zeros((draws, arms * columns))
+    for task, v in enumerate(values):
+        flat = np.ascontiguousarray(v.mean(-1).reshape(len(v), -1), np.float32) / (len(v) * tasks)
+        step = max(1, (1 << 20) // len(v))
+        for start in range(0, draws, step):
+            stop = min(start + step, draws)
+            out[start:stop] += _resampling_counts(len(v), stop - start, seed, task, start).astype(np.float32) @ flat
+    out = out.reshape(draws, arms, columns)
+    freedom = arms * (subsets - 1)
+    if freedom:
+        deviations = (units - estimate[..., None]).transpose(0, 2, 1).reshape(-1, columns)  # (arms * subsets, columns)
+        variance = (deviations**2).sum(0) / freedom
+        scale = np.sqrt(freedom / len(deviations) * np.where(variance > 0, variance, 1))
+        spread = freedom / rng.chisquare(freedom, (draws, 1)) * variance - _item_noise(values)
+        picked = (deviations / scale)[rng.integers(len(deviations), size=(draws, arms, subsets))].mean(2)
+        out += picked * np.sqrt(np.maximum(spread, 0))[:, None, :]
+    return estimate, out
+
+
+@lru_cache(maxsize=32)
+def _resampling_counts(items: int, draws: int, *seeds: int) -> np.ndarray:
+    """How often each item is drawn, (draws, items) as uint8; kept (1 MiB each), since they do not depend on the scores."""
+    picked = np.random.default_rng(seeds).integers(items, size=(draws, items), dtype=np.int32)
+    picked += np.arange(draws, dtype=np.int32)[:, None] * items
+    return np.bincount(picked.ravel(), minlength=draws * items).reshape(draws, items).astype(np.uint8)
+
+
+def _item_noise(values: list[np.ndarray]) -> np.ndarray:
+    """The variance of one subset's mean that comes from items differing between subsets of an arm, per column."""
+    total = 0.0
+    for v in values:
+        items, subsets = len(v), v.shape[-1]
+        rest = v - v.mean(-1, keepdims=True)
+        rest -= rest.mean(0, keepdims=True)
+        total = total + (rest**2).sum((0, 3)).mean(0) / ((items - 1) * (subsets - 1)) / items
+    return total / len(values) ** 2
+
+
+def p_above(draws: np.ndarray, bound: float) -> np.ndarray:
+    """One-sided p-values, over the first axis of ``draws``, for the hypothesis that the truth is at most ``bound``."""
+    return (1 + (draws <= bound).sum(0)) / (1 + len(draws))
+
+
+def interval(draws: np.ndarray, level: float) -> tuple[float, float]:
+    """The percentile interval that leaves ``level`` on either side: each end is a one-sided bound at ``level``."""
+    low, high = np.quantile(draws, [level, 1 - level])
+    return float(low), float(high)
+
+
+def simultaneous(estimate: np.ndarray, draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Simultaneous bounds (low, high) over columns by the max-statistic, each side at ``level``.
+
+    ``estimate`` has shape (columns,), ``draws`` (draws, columns). The largest low bound is a low bound of the largest truth, so
+    it tells whether a peak chosen after looking at all columns stands above zero (Westfall and Young 1993, single step).
+    """
+    spread = np.maximum(draws.std(0, ddof=1), 1e-12)
+    standard = (draws - estimate) / spread
+    above, below = np.quantile(standard.max(1), 1 - level), np.quantile((-standard).max(1), 1 - level)
+    return estimate - above * spread, estimate + below * spread
+
+
+def page_trend(units: np.ndarray, permutations: int, seed: int, level: float) -> dict[str, float]:
+    """Page's (1963) trend test with tasks as blocks, for arms given in the claimed order from highest to lowest.
+
+    ``units`` has shape (tasks, arms, subsets). Returns the statistic L and ``p_table`` from its null distribution with
+    independent blocks (SciPy). But a lucky subset lifts all tasks at once, so that blocks are not independent and that p is too
+    small. The null that decides deals whole subsets, less their arm's mean, to arms at random: from it are ``p``,
+    ``estimate`` (L less its mean without trend), ``low`` and ``high`` (L less the null's quantiles, ``level`` on either side).
+    With one subset an arm, whole arms are dealt, which four arms can hardly reject.
+    """
+    tasks, arms, subsets = units.shape
+    ranks = np.arange(arms, 0, -1)
+    observed = float((stats.rankdata(units.mean(-1), axis=-1) * ranks).sum())
+    rng = np.random.default_rng(seed)
+    orders = rng.permuted(np.tile(np.arange(arms * subsets), (permutations, 1)), axis=1)
+    residuals = units - (units.mean(-1, keepdims=True) if subsets > 1 else 0)
+    means = residuals.reshape(tasks, -1)[:, orders].reshape(tasks, permutations, arms, subsets).mean(-1)
+    null = (stats.rankdata(means, axis=-1) * ranks).sum((0, 2))
+    center = tasks * arms * (arms + 1) ** 2 / 4
+    low, high = observed - np.quantile(null, [1 - level, level])
+    return {
+        "statistic": observed,
+        "estimate": observed - center,
+        "low": float(low),
+        "high": float(high),
+        "level": level,
+        "p": (1 + int((null >= observed - 1e-9).sum())) / (1 + permutations),
+        "p_table": float(stats.page_trend_test(units.mean(-1), predicted_ranks=ranks).pvalue),
+    }

@@ -1,0 +1,37 @@
+"""Text to token ids, without special tokens: what curation counts, what training and evaluation wrap in BOS and EOS."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+def encode(tokenizer: "PreTrainedTokenizerFast", texts: list[str]) -> list[np.ndarray]:
+    """Token ids of each text, int32, one array a text (empty text: length 0); no BOS, no EOS, no truncation.
+
+    A text that spells a special token out (``<|endoftext|>``) is encoded as ordinary text: nothing that a document says can
+    end it. Raises nothing for any valid string; lone surrogates are replaced by U+FFFD, as they have no UTF-8 form.
+    """
+    if not texts:
+        return []
+    texts = [text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text for text in texts]
+    fast = tokenizer.backend_tokenizer
+    fast.no_truncation()
+    fast.no_padding()
+    before = fast.encode_special_tokens
+    fast.encode_special_tokens = True
+    try:
+        return [np.asarray(one.ids, np.int32) for one in fast.encode_batch(texts, add_special_tokens=False)]
+    finally:
+        fast.encode_special_tokens = before
+
+
+def wrap(ids: np.ndarray, bos: int, eos: int | None) -> np.ndarray:
+    """``[BOS] ids [EOS]``, int32; ``eos`` None leaves the end open, for a text that a length limit cut.
+
+    >>> wrap(np.array([5, 6]), 0, 1).tolist()
+    [0, 5, 6, 1]
+    """
+    return np.concatenate([[bos], ids, [] if eos is None else [eos]]).astype(np.int32)

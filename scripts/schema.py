@@ -1,0 +1,195 @@
+"""What a row may hold: tables, kinds, keys, and what each value must be. scripts/study.py checks every row against this.
+
+A check takes a value and returns what was expected, or None when the value is good.
+"""
+
+from collections.abc import Callable
+
+
+def _is(kind: type | tuple[type, ...], expected: str) -> Callable:
+    return lambda value: None if isinstance(value, kind) and not isinstance(value, bool) else expected
+
+
+def _whole(value: object) -> str | None:
+    return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number of 0 or more"
+
+
+def _count(value: object) -> str | None:
+    return None if isinstance(value, int) and not isinstance(value, bool) and value > 0 else "a whole number above 0"
+
+
+def _number(value: object) -> str | None:
+    return None if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else "a number above 0"
+
+
+def _share(value: object) -> str | None:
+    return None if isinstance(value, int | float) and 0 <= value <= 1 else "a share between 0 and 1"
+
+
+def _flag(value: object) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def _one_of(*options: str) -> Callable:
+    return lambda value: None if value in options else "one of " + ", ".join(options)
+
+
+def mix(value: object) -> str | None:
+    """Check a mix: names mapped to shares above 0 that sum to 1."""
+    if not isinstance(value, dict) or not value or not all(isinstance(v, int | float) and v > 0 for v in value.values()):
+        return "a mapping of names to shares above 0"
+    total = sum(value.values())
+    return None if abs(total - 1) < 1e-6 else f"shares that sum to 1 (they sum to {total:g})"
+
+
+def _revision(value: object) -> str | None:
+    good = isinstance(value, str) and len(value) == 40 and set(value) <= set("0123456789abcdef")
+    return None if good else "a full commit hash of 40 hexadecimal digits"
+
+
+def _epochs(value: object) -> str | None:
+    good = (
+        isinstance(value, list) and value[:1] == [0] and all(isinstance(v, int) for v in value) and value == sorted(set(value))
+    )
+    return None if good else "a list of rising epochs that begins with 0"
+
+
+_text = _is(str, "a string")
+_names = _is((list, str), "a list of strings")
+_table = _is(dict, "a mapping")
+
+_CURATED = {"near_duplicates": _one_of("report", "drop"), "suite": _text, "seed": _whole, "min_tokens?": _whole, "ngram?": _count, "ratio?": _share}
+_DRAWN = {"samples": _count, **_CURATED}
+
+# table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.
+KEYS: dict[str, dict[str, dict[str, Callable]]] = {
+    "sources": {
+        "prose": {"packages": _names},
+        "pocket": {"world": _whole, "seed": _whole, "genres": mix, "documents": _count, "near_duplicates": _share},
+        "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
+        "hub": {
+            "repo": _text,
+            "revision": _revision,
+            "config?": _text,
+            "split": _text,
+            "text": _text,
+            "documents": _count,
+            "files?": _names,
+            "where?": _table,
+            "licence": _text,
+            "note?": _text,
+        },
+    },
+    "tokenizers": {"bpe": {"vocabulary": _count, "mix": mix, "characters": _count, "bos": _text, "eos": _text}},
+    "recipes": {"phases": {"phases": _is(list, "a list of phases"), "note?": _text}},
+    "models": {
+        "scratch": {
+            "architecture": _one_of("qwen2", "llama"),
+            "tokenizer": _text,
+            "recipe": _text,
+            "tokens": _count,
+            "hidden": _count,
+            "layers": _count,
+            "heads": _count,
+            "feedforward": _count,
+            "block": _count,
+            "batch": _count,
+            "learning_rate": _number,
+            "warmup": _share,
+            "seed": _whole,
+        },
+        "path": {"path": _text, "bos?": _whole, "parameters?": _count, "note?": _text},
+        "hub": {
+            "repo": _text,
+            "revision": _revision,
+            "bos": _whole,
+            "parameters": _count,
+            "licence": _text,
+            "gated": _flag,
+            "note?": _text,
+        },
+    },
+    "corpora": {
+        "bos": {
+            "source_model": _text,
+            "temperature": _number,
+            "max_new_tokens": _count,
+            "engine": _one_of("pocket", "hf", "vllm"),
+            **_DRAWN,
+        },
+        "replay": {"mix": mix, **_DRAWN},
+        "shuffle": {"corpus": _text, "tokenizer_of": _text, **_CURATED},
+    },
+    "runs": {
+        "continual": {
+            "base": _text,
+            "corpus": _text,
+            "tokens": _count,
+            "subsets": _count,
+            "checkpoints": _epochs,
+            "batch": _count,
+            "micro_batch?": _count,
+            "block": _count,
+            "packing": _one_of("documents", "stream"),
+            "learning_rate": _number,
+            "warmup": _share,
+            "seed": _whole,
+            "gate?": _text,
+        }
+    },
+    "suites": {
+        "pocket": {
+            "world": _whole,
+            "seed": _whole,
+            "wording": _one_of("benchmark", "training"),
+            "choice_items": _count,
+            "generated_items": _count,
+            "tasks": _table,
+            "add_bos": _flag,
+            "backend": _one_of("pocket", "hf", "vllm"),
+        },
+        "harness": {"tasks": _table, "add_bos": _flag, "backend": _one_of("pocket", "hf", "vllm"), "note?": _text},
+    },
+    "gates": {
+        "headroom": {
+            "student": _text,
+            "matched": _text,
+            "models": _names,
+            "suite": _text,
+            "familiar": _text,
+            "heldout": _names,
+            "above_chance": _number,
+            "above_zero": _number,
+            "below_ceiling": _number,
+            "latent": _number,
+            "stop": _flag,
+        }
+    },
+    "figures": {
+        "fig5": {"student": _text, "arms": _table, "controls": _table, "models": _table, "suite": _text, "temperature": _number}
+    },
+}
+KIND = {table: "method" if table == "corpora" else "kind" for table in KEYS}
+
+# (table, key) -> the table that its value, list elements or mapping keys must name a row of.
+REFERENCES = {
+    ("tokenizers", "mix"): "sources",
+    ("models", "tokenizer"): "tokenizers",
+    ("models", "recipe"): "recipes",
+    ("corpora", "source_model"): "models",
+    ("corpora", "tokenizer_of"): "models",
+    ("corpora", "mix"): "sources",
+    ("corpora", "corpus"): "corpora",
+    ("corpora", "suite"): "suites",
+    ("runs", "base"): "models",
+    ("runs", "corpus"): "corpora",
+    ("runs", "gate"): "gates",
+    ("gates", "student"): "models",
+    ("gates", "matched"): "models",
+    ("gates", "models"): "models",
+    ("gates", "suite"): "suites",
+    ("gates", "familiar"): "suites",
+    ("gates", "heldout"): "sources",
+    ("figures", "student"): "models",
+    ("figures", "suite"): "suites",
+}

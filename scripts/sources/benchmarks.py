@@ -1,0 +1,248 @@
+"""Pocket benchmarks: six tasks in lm-eval's form about the pocket world, in the manner of the real ones.
+
+Reads a suite row (world, seed, wording, choice_items, generated_items), pocket_data/benchmarks.yaml (the wordings) and the
+task files of scripts/evaluation/tasks; makes {task}.jsonl and {task}.yaml for each task, and items.parquet (task, item, text)
+for decontamination. The items are a function of (world, seed): the two wordings ask the very same items in the same order.
+"""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from scripts.lib.files import atomic, write_card
+from scripts.lib.progress import logging_to
+from scripts.lib.seeds import seed_of
+from scripts.sources.genres import forms, upper_first, work_of
+from scripts.sources.world import Worked, World, calculation, held_out, lexicon, problem, world
+
+TASK_FILES = Path(__file__).parents[1] / "evaluation" / "tasks"
+Say = Callable[[list[str]], str]  # picks a paraphrase
+
+
+def distractors(rng: random.Random, answers: list[str], n: int = 3) -> list[list[str]]:
+    """n wrong choices for each answer, drawn from the answers themselves so that each is wrong n times as often as right.
+
+    A guesser who sees the choices alone then learns nothing. Worked example: ``["a", "b", "a", "b"]`` with n 1 gives
+    ``[["b"], ["a"], ["b"], ["a"]]``.
+
+    Raises:
+        ValueError: when there are not n other answers.
+    """
+    if len(set(answers)) <= n:
+        raise ValueError(f"{n} distractors need more than {n} distinct answers; there are only {sorted(set(answers))}")
+    left = {answer: n * count for answer, count in sorted(Counter(answers).items())}
+    result: list[list[str]] = [[] for _ in answers]
+    for i in rng.sample(range(len(answers)), len(answers)):
+        others = [answer for answer in left if answer != answers[i]]
+        rng.shuffle(others)
+        others.sort(key=lambda answer: -left[answer])
+        result[i] = others[:n]
+        for other in result[i]:
+            left[other] -= 1
+    return result
+
+
+def _place_answers(rng: random.Random, answers: list[str], wrong: list[list[str]]) -> list[tuple[list[str], int]]:
+    """Choices and the position of the answer, every position equally often."""
+    n = len(wrong[0]) + 1
+    positions = rng.sample([i % n for i in range(len(answers))], len(answers))
+    placed = []
+    for answer, others, position in zip(answers, wrong, positions, strict=True):
+        choices = rng.sample(others, len(others))
+        placed.append((choices[:position] + [answer] + choices[position:], position))
+    return placed
+
+
+def _subjects(rng: random.Random, place: World, relation: str, n: int) -> list[str]:
+    """n subjects of a relation without repetition; what is told of more often is asked more often."""
+    pool = list(place.truth[relation])
+    if pool[0] in place.words["town"]:
+        return rng.sample(pool, min(n, len(pool)))
+    draw = place.person if pool[0] in place.pronoun else place.thing
+    chosen: dict[str, None] = {}
+    while len(chosen) < min(n, len(pool)):
+        chosen[draw(rng)] = None
+    return list(chosen)
+
+
+def _fact_items(rng: random.Random, place: World, wordings: dict, wording: str, n: int, say: Say) -> list[dict]:
+    """Items on facts of one or two hops (``kind.part``: the part of the kind of the subject)."""
+    words, items = lexicon("benchmarks"), []
+    total = sum(entry["share"] for entry in wordings.values())
+    counts = {path: round(n * entry["share"] / total) for path, entry in wordings.items()}
+    counts[max(counts, key=lambda path: counts[path])] += n - sum(counts.values())
+    for path, entry in wordings.items():
+        subjects = _subjects(rng, place, path.split(".")[0], counts[path])
+        answers = []
+        for subject in subjects:
+            value = subject
+            for relation in path.split("."):
+                value = place.one(relation, value)
+            answers.append(value)
+        spare = sorted({v for values in place.truth[path.split(".")[-1]].values() for v in values} - set(answers))
+        wrong = distractors(rng, answers) if len(set(answers)) > 3 else [_fill(rng, a, answers + spare) for a in answers]
+        for subject, (choices, label) in zip(subjects, _place_answers(rng, answers, wrong), strict=True):
+            question = upper_first(say(entry[wording]).format(**forms(place, subject, "s")))
+            query = words["layout"][wording].format(q=question)
+            items.append({"query": query, "choices": [upper_first(c) for c in choices], "label": label, "relation": path})
+    if len(items) < n:
+        raise ValueError(f"pocket_data/benchmarks.yaml: {len(items)} of {n} items; its shares ask for more subjects than exist")
+    return items
+
+
+def _fill(rng: random.Random, answer: str, values: list[str]) -> list[str]:
+    """Three wrong choices where a tiny suite has too few distinct answers."""
+    return rng.sample(sorted(set(values) - {answer}), 3)
+
+
+def _event_items(rng: random.Random, place: World, wording: str, n: int, say: Say) -> list[dict]:
+    """What comes next in an event told with a person: the wrong endings are other steps of the same event."""
+    words = lexicon("benchmarks")["story"][wording]
+    told: list[tuple[str, int, str, int]] = []
+    for i in range(n):  # every event and every position from the second on equally often
+        number = i % len(place.scripts)
+        script = place.scripts[number]
+        position = 1 + i // len(place.scripts) % (len(script["steps"]) - 1)
+        while True:
+            entry = (place.person(rng), number, rng.choice(script["variants"]), position)
+            if held_out("story", *entry[:3]) and entry not in told:
+                break
+        told.append(entry)
+    answers = [place.scripts[number]["steps"][position].format(x=x) for _, number, x, position in told]
+    wrong: list[list[str]] = [[] for _ in told]
+    for number, script in enumerate(place.scripts):
+        mine = [i for i, entry in enumerate(told) if entry[1] == number]
+        steps = [script["steps"][told[i][3]] for i in mine]
+        if len(set(steps)) > 3:
+            others = distractors(rng, steps)
+        else:  # a tiny suite
+            others = [_fill(rng, step, script["steps"][1:]) for step in steps]
+        for i, three in zip(mine, others, strict=True):
+            wrong[i] = [step.format(x=told[i][2]) for step in three]
+    items = []
+    for (person, number, x, position), (choices, label) in zip(told, _place_answers(rng, answers, wrong), strict=True):
+        script = place.scripts[number]
+        fill = {"s": person, "he": place.pronoun[person], "g": script["goal"]}
+        lines = [say(words["open"])] + [say(words["told"])] * position
+        steps = ["", *(step.format(x=x) for step in script["steps"][:position])]
+        text = " ".join(upper_first(line.format(x=step, **fill)) for line, step in zip(lines, steps, strict=True))
+        query = f"{text} {say(words['cue']).format(**fill)}"
+        endings = [f"{choice}." for choice in choices]
+        items.append({"query": query, "choices": endings, "label": label, "relation": script["goal"]})
+    return rng.sample(items, n)
+
+
+def _trait_items(rng: random.Random, place: World, wording: str, n: int, say: Say) -> list[dict]:
+    """Who of two people did it: the option goes before the deed, and the deed is scored under both (as in winogrande).
+
+    Half of the items name the person ("so Mimi"), half the trait ("so the tired one"), which needs no look back.
+    """
+    words = lexicon("benchmarks")["traits"][wording]
+    items: list[dict] = []
+    seen = set()
+    while len(items) < n:
+        # the eight cases of every pair of traits equally often: who is told of first, who did it, how that one is called
+        case, number = len(items) // len(place.traits), len(items) % len(place.traits)
+        a, b = place.neighbours(rng)
+        if (a, b, number, case % 8) in seen or not held_out("note", *sorted((a, b)), number):
+            continue
+        seen.add((a, b, number, case % 8))
+        pair = place.traits[number]
+        label = (case + number) % 2  # whether the second person did it
+        t, u = ("one", "other") if case // 2 % 2 else ("other", "one")
+        before, after = say(words)
+        fill = {"a": a, "b": b, "t": pair[t], "u": pair[u], "d": pair[f"{(t, u)[label]}_did"]}
+        stem = before.format(**fill)
+        options = (a, b) if case // 4 % 2 else (f"the {pair[t]} one", f"the {pair[u]} one")
+        contexts, suffix = [stem.replace("_", option) for option in options], after.format(**fill)
+        items.append({"contexts": contexts, "suffix": suffix, "label": label, "relation": f"{pair['one']}/{pair['other']}"})
+    return rng.sample(items, n)
+
+
+def _worked(rng: random.Random, draw: Callable[[], Worked], n: int) -> list[Worked]:
+    """n different held-out instances, of which no answer has more than a twentieth: a constant guess is worth 5 %."""
+    found: dict[tuple, Worked] = {}
+    answers: Counter[int] = Counter()
+    for _ in range(1000 * n):
+        worked = draw()
+        if held_out(*worked.key) and worked.key not in found and answers[worked.answer] < max(1, n // 20):
+            found[worked.key] = worked
+            answers[worked.answer] += 1
+        if len(found) == n:
+            return list(found.values())
+    raise ValueError(f"only {len(found)} held-out instances found where generated_items asks for {n}")
+
+
+def _generated(worked: list[Worked], words: dict, layout: str, say: Say) -> Iterator[dict]:
+    for item in worked:
+        question = say(words[item.type]).format(**item.slots)
+        yield {"query": layout.format(q=question), "work": work_of(item), "answer": str(item.answer), "relation": item.type}
+
+
+def make_items(row: dict) -> dict[str, list[dict]]:
+    """Items of the six tasks for a suite row; key ``item`` numbers them, ``relation`` says what is asked.
+
+    Raises:
+        ValueError: when the wording is not known, or the world has fewer instances than the row asks for.
+    """
+    words, place, wording = lexicon("benchmarks"), world(row["world"]), row["wording"]
+    if wording not in words["layout"]:
+        raise ValueError(f"suite {row.get('name', '')!r}, key wording: {wording!r}; expected one of {sorted(words['layout'])}")
+    n, m, layout = row["choice_items"], row["generated_items"], words["layout"][wording]
+    rngs = {}
+    for task in ("arc_easy", "arc_challenge", "hellaswag", "winogrande", "gsm8k", "math"):
+        # wordings are drawn apart from items, so that both wordings have the same items
+        rngs[task] = random.Random(seed_of("pocket-items", row["world"], row["seed"], task))
+        rngs[f"{task} wording"] = random.Random(seed_of("pocket-wording", row["world"], row["seed"], task))
+    say = {task: rng.choice for task, rng in rngs.items() if task.endswith(" wording")}
+    problems = _worked(rngs["gsm8k"], lambda: problem(rngs["gsm8k"], place), m)
+    calculations = _worked(rngs["math"], lambda: calculation(rngs["math"]), m)
+    tasks = {
+        "pocket_arc_easy": _fact_items(rngs["arc_easy"], place, words["one_hop"], wording, n, say["arc_easy wording"]),
+        "pocket_arc_challenge": _fact_items(
+            rngs["arc_challenge"], place, words["two_hop"], wording, n, say["arc_challenge wording"]
+        ),
+        "pocket_hellaswag": _event_items(rngs["hellaswag"], place, wording, n, say["hellaswag wording"]),
+        "pocket_winogrande": _trait_items(rngs["winogrande"], place, wording, n, say["winogrande wording"]),
+        "pocket_gsm8k": list(_generated(problems, words["problems"][wording], layout, say["gsm8k wording"])),
+        "pocket_math": list(_generated(calculations, words["calculations"][wording], layout, say["math wording"])),
+    }
+    return {task: [{"item": i, **item} for i, item in enumerate(items)] for task, items in tasks.items()}
+
+
+def text_of(item: dict) -> str:
+    """Everything an item shows or asks for, as decontamination compares it: the question, all choices, the answer."""
+    if "choices" in item:
+        return " ".join([item["query"], *item["choices"]])
+    if "contexts" in item:
+        return " ".join(f"{context} {item['suffix']}" for context in item["contexts"])
+    return f"{item['query']} {item['answer']}"
+
+
+def write_suite(out: str, *, row: dict, code: str) -> None:
+    """Write the folder of a suite; the data paths in its task files are relative to where the workflow runs."""
+    tasks = make_items(row)
+    with atomic(out) as beside:
+        beside.mkdir()
+        lines = []
+        for task, items in tasks.items():
+            jsonl = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+            (beside / f"{task}.jsonl").write_text(jsonl, encoding="utf-8")
+            settings = yaml.safe_load((TASK_FILES / f"{task}.yaml").read_text(encoding="utf-8"))
+            settings["dataset_kwargs"] = {"data_files": {"test": str(Path(out) / f"{task}.jsonl")}}
+            (beside / f"{task}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+            lines += [{"task": task, "item": item["item"], "text": text_of(item)} for item in items]
+        pd.DataFrame(lines).to_parquet(beside / "items.parquet", index=False)
+    counts = {task: len(items) for task, items in tasks.items()}
+    print(f"{row.get('name', out)}: {counts}")
+    write_card(out, row=row, code=code, seed=row["seed"], counts=counts)
+
+
+if __name__ == "__main__":
+    with logging_to(snakemake.log[0]):
+        write_suite(snakemake.output[0], row=snakemake.params.row, code=snakemake.params.code)

@@ -1,0 +1,386 @@
+"""Rows -> checked values: reads config.yaml and papers/*/study.yaml, checks every row of every scale, and answers the rules.
+
+A row is a plain dict. What it holds at a scale is put together in this order, later wins:
+the scale's defaults for its table (config.yaml ``scales``), the row itself (study.yaml), the row's ``at: {scale: ...}``.
+Three kinds of writing keep the tables short:
+
+- a string may name a role in braces: ``"{self}"`` is the model that plays ``self`` at that scale. Where a role is null at a
+  scale, the row, list element or mapping entry that names it does not exist there.
+- a row whose name has its own keys in braces stands for one row per combination: ``bos-{source_model}-t{temperature}``.
+- every model of kind ``path`` is a student besides the role's own, so that rows naming ``{student}`` exist for it too.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from functools import cache
+from glob import glob
+from pathlib import Path
+
+import yaml
+
+from scripts.code import ROOT, code_of
+from scripts.schema import KEYS, KIND, REFERENCES, mix
+
+SCALES = ("smoke", "laptop", "gpu", "paper")
+
+
+class StudyError(Exception):
+    """A row that cannot be used; the message names file, row and key, and says what was expected."""
+
+
+Study = dict[str, dict[str, dict[str, dict]]]  # scale -> table -> name -> row
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------------
+
+
+class _Unique(yaml.SafeLoader):
+    """YAML in which a repeated key is an error instead of the last one winning."""
+
+
+def _mapping(loader: _Unique, node: yaml.MappingNode) -> dict:
+    seen = set()
+    for key, _ in node.value:
+        if key.value != "<<" and key.value in seen:
+            raise StudyError(f"{node.start_mark.name}, line {key.start_mark.line + 1}: the key {key.value} stands twice")
+        seen.add(key.value)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Unique.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path) -> dict:
+    """A YAML mapping from a file.
+
+    Raises:
+        StudyError: naming file and line of a syntax error or a repeated key.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return yaml.load(file, Loader=_Unique) or {}  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: {error}") from None
+
+
+class _Absent(Exception):
+    """A string names a role that no model plays at this scale."""
+
+
+def _cast(value: object, roles: dict, where: str) -> object:
+    """Put the roles' names into every string of a value; entries that name an absent role drop out."""
+    if isinstance(value, str) and "{" in value:
+        for role in [part.split("}")[0] for part in value.split("{")[1:]]:
+            if role not in roles:
+                raise StudyError(f"{where}: {{{role}}} is no role of this scale; roles are {', '.join(roles)}")
+            if roles[role] is None:
+                raise _Absent
+        return value.format_map(roles)
+    if isinstance(value, list):
+        return list(_cast_items(value, roles, where))
+    if isinstance(value, dict):
+        kept = {}
+        for key, item in value.items():
+            try:
+                kept[_cast(key, roles, where)] = _cast(item, roles, where)
+            except _Absent:
+                continue
+        return kept
+    return value
+
+
+def _cast_items(items: list, roles: dict, where: str) -> Iterable:
+    for item in items:
+        try:
+            yield _cast(item, roles, where)
+        except _Absent:
+            continue
+
+
+def _expand(name: str, row: dict, roles: dict, optional: set, where: str) -> Iterable[tuple[str, dict]]:
+    """The rows that one written row stands for at one cast of roles."""
+    own = [key for key in row if f"{{{key}}}" in name]
+    values = {}
+    for key, value in row.items():
+        try:
+            values[key] = _cast(value, roles, f"{where}, key {key}")
+        except _Absent:
+            if key not in optional:
+                return
+    lists = {key: values[key] if isinstance(values[key], list) else [values[key]] for key in own}
+    for combination in itertools.product(*lists.values()):
+        chosen = dict(zip(own, combination, strict=True))
+        try:
+            yield _cast(name, {**roles, **chosen}, where), {**values, **chosen}
+        except _Absent:
+            continue
+
+
+def _check_row(table: str, row: dict, where: str) -> None:
+    kind_key = KIND[table]
+    kinds = KEYS[table]
+    kind = row.get(kind_key, next(iter(kinds)) if len(kinds) == 1 else None)
+    if kind not in kinds:
+        raise StudyError(f"{where}, key {kind_key}: expected one of {', '.join(kinds)}, found {kind!r}")
+    row[kind_key] = kind
+    allowed = {key.rstrip("?"): (check, key.endswith("?")) for key, check in kinds[kind].items()}
+    for key, value in row.items():
+        if key in (kind_key, "name", "scale"):
+            continue
+        if key not in allowed:
+            raise StudyError(f"{where}, key {key}: unknown; a {kind} row has {', '.join(allowed)}")
+        if expected := allowed[key][0](value):
+            raise StudyError(f"{where}, key {key}: expected {expected}, found {value!r}")
+    for key, (_, optional) in allowed.items():
+        if key not in row and not optional:
+            raise StudyError(f"{where}, key {key}: missing, and the scale has no default for it")
+
+
+def _check_references(tables: dict, wheres: dict) -> None:
+    for (table, key), target in REFERENCES.items():
+        for name, row in tables[table].items():
+            value = row.get(key)
+            names = [] if value is None else [value] if isinstance(value, str) else list(value)
+            for each in names:
+                if each not in tables[target]:
+                    raise StudyError(f"{wheres[table, name]}, key {key}: {each} is no row of {target} at scale {row['scale']}")
+
+
+def _recipes(tables: dict, wheres: dict) -> None:
+    """Put each recipe's phases, in tokens, into the models that follow it, so that editing the recipe changes their rows."""
+    for name, recipe in tables["recipes"].items():
+        where = f"{wheres['recipes', name]}, key phases"
+        for number, phase in enumerate(recipe["phases"], 1):
+            if set(phase) != {"share", "mix"}:
+                raise StudyError(f"{where}: phase {number} has {', '.join(phase)}; expected share and mix")
+            if expected := mix(phase["mix"]):
+                raise StudyError(f"{where}: phase {number}, mix: expected {expected}")
+            for source in phase["mix"]:
+                if source not in tables["sources"]:
+                    raise StudyError(f"{where}: phase {number}, mix: {source} is no row of sources at scale {recipe['scale']}")
+        if expected := mix({str(i): phase["share"] for i, phase in enumerate(recipe["phases"])}):
+            raise StudyError(f"{where}: the phases' share: expected {expected}")
+    for row in tables["models"].values():
+        if row["kind"] == "scratch":
+            phases = tables["recipes"][row["recipe"]]["phases"]
+            row["phases"] = [{"mix": p["mix"], "tokens": round(p["share"] * row["tokens"])} for p in phases]
+
+
+def _figures(tables: dict, wheres: dict) -> None:
+    """Check the runs that a figure draws, and give it the tasks of its suite."""
+    for name, row in tables["figures"].items():
+        for key in ("arms", "controls"):
+            for role, run in row[key].items():
+                if run not in tables["runs"]:
+                    raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
+        row["tasks"] = tables["suites"][row["suite"]]["tasks"]
+
+
+def resolve(config: dict, studies: dict[str, dict]) -> Study:
+    """Every row at every scale, checked.
+
+    Args:
+        config: config.yaml; ``scales`` maps a scale to its defaults by table.
+        studies: file name -> study.yaml of a paper: the tables, and ``roles`` by scale.
+
+    Raises:
+        StudyError: for the first row that cannot be used.
+    """
+    known = {*KEYS, "roles"}
+    for file, study in studies.items():
+        if unknown := set(study) - known:
+            raise StudyError(f"{file}: unknown table {', '.join(sorted(unknown))}; tables are {', '.join(sorted(known))}")
+    result: Study = {}
+    for scale in SCALES:
+        if scale not in config["scales"]:
+            raise StudyError(f"config.yaml, key scales: {scale} is missing")
+        tables: dict = {table: {} for table in KEYS}
+        wheres: dict = {}
+        for file, study in studies.items():
+            if scale not in study.get("roles", {}):
+                raise StudyError(f"{file}, key roles: {scale} is missing")
+            roles = {"of": "", **study["roles"][scale]}
+            written = [(t, name, row) for t in KEYS for name, row in study.get(t, {}).items()]
+            mine = [
+                n for t, n, row in written if t == "models" and row.get("kind") == "path" and scale in row.get("scales", SCALES)
+            ]
+            own = [{**roles, "student": m, "self": m, "twin": None, "fresh": None, "gate": None, "of": f"-{m}"} for m in mine]
+            casts = [roles, *(cast for cast in own if cast["student"] != roles["student"])]
+            for table, name, row in written:
+                where = f"{file}, table {table}, row {name}"
+                if scale not in row.get("scales", SCALES):
+                    continue
+                if unknown := set(row.get("at", {})) - set(SCALES):
+                    raise StudyError(f"{where}, key at: unknown scale {', '.join(unknown)}")
+                kind = row.get(KIND[table])
+                defaults = config["scales"][scale].get(table, {})
+                keys = KEYS[table].get(kind or next(iter(KEYS[table])), {})
+                optional = {key.rstrip("?") for key in keys if key.endswith("?")}
+                merged = (
+                    {k: v for k, v in defaults.items() if k in keys or k in optional} | row | row.get("at", {}).get(scale, {})
+                )
+                merged = {key: value for key, value in merged.items() if key not in ("at", "scales")}
+                for cast in casts:
+                    for made, values in _expand(name, merged, cast, optional, where):
+                        values = {"name": made, "scale": scale, **json.loads(json.dumps(values))}
+                        _check_row(table, values, where)
+                        if tables[table].setdefault(made, values) != values:
+                            raise StudyError(f"{where}: {made} is already a row of {table} with other values")
+                        wheres[table, made] = where
+            for role, played in roles.items():
+                if played and not any(played in rows for rows in tables.values()):
+                    raise StudyError(f"{file}, roles, scale {scale}, role {role}: {played} is no row at this scale")
+            for role in ("student", "self", "same_lineage", "stronger", "cross_family"):
+                if roles.get(role) is None:
+                    raise StudyError(f"{file}, roles, scale {scale}: the role {role} has no model")
+        _check_references(tables, wheres)
+        _recipes(tables, wheres)
+        _figures(tables, wheres)
+        result[scale] = tables
+    return result
+
+
+@cache
+def load(root: Path = ROOT) -> Study:
+    """The checked study of a project folder; read once a process."""
+    studies = {str(p.relative_to(root)): read_yaml(p) for p in sorted(root.glob("papers/*/study.yaml"))}
+    return resolve(read_yaml(root / "config.yaml"), studies)
+
+
+# --- answers to the rules ---------------------------------------------------------------------------------------------------
+
+
+def names(table: str, **having: str) -> str:
+    """A wildcard constraint: the names of a table's rows at any scale, where the row has these values (``kind="prose"``)."""
+    found = {name for tables in load().values() for name, row in tables[table].items() if having.items() <= row.items()}
+    return "|".join(sorted(name.replace(".", r"\.") for name in found)) or "(?!)"
+
+
+def row_at(table: str, name: str, scale: str) -> dict:
+    """The row of this name at this scale.
+
+    Raises:
+        StudyError: when the scale has no such row.
+    """
+    try:
+        return load()[scale][table][name]
+    except KeyError:
+        raise StudyError(f"{name} is no row of {table} at scale {scale}") from None
+
+
+def row(table: str, wildcard: str) -> Callable:
+    """For ``params:`` of a script: the row that a wildcard names, as a dict."""
+    return lambda wildcards: row_at(table, wildcards[wildcard], wildcards.scale)
+
+
+def json_row(table: str, wildcard: str) -> Callable:
+    """For ``params:`` of a shell command: the row that a wildcard names, as JSON."""
+    return lambda wildcards: json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True)
+
+
+def work(rule: str, table: str, wildcard: str, script: str) -> Callable:
+    """For ``params:``: the folder from which a killed job of this row and this code resumes."""
+
+    def folder(wildcards):
+        text = json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True) + code_of(script)
+        key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return f"results/{wildcards.scale}/work/{rule}/{wildcards[wildcard]}-{key}"
+
+    return folder
+
+
+def documents_of(scale: str, sources: Iterable[str]) -> list[str]:
+    """The documents of some sources at a scale, in the order given."""
+    return [f"results/{scale}/sources/{source}/documents.parquet" for source in sources]
+
+
+def local_files(wildcards) -> list[str]:
+    """For ``input:`` of a source of kind path: its files, so that an edited file reruns it."""
+    patterns = row_at("sources", wildcards.source, wildcards.scale)["path"]
+    return sorted({file for pattern in ([patterns] if isinstance(patterns, str) else patterns) for file in glob(pattern)})
+
+
+def mixed(table: str, wildcard: str) -> Callable:
+    """For ``input:``: the documents of all sources that a row's mix (or the phases of its recipe) names."""
+
+    def paths(wildcards):
+        found = row_at(table, wildcards[wildcard], wildcards.scale)
+        mixes = [phase["mix"] for phase in found["phases"]] if "phases" in found else [found["mix"]]
+        return documents_of(wildcards.scale, dict.fromkeys(source for mix in mixes for source in mix))
+
+    return paths
+
+
+def gate_of(wildcards) -> list[str]:
+    """For ``input:`` of a run: the gate that its base must have passed, if it has one."""
+    gate = row_at("runs", wildcards.run, wildcards.scale).get("gate")
+    return [f"results/{wildcards.scale}/gates/{gate}.csv"] if gate else []
+
+
+def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
+    """For ``input:``: the pattern with ``{value}`` from a row's key and ``{scale}`` from the wildcard; one path per list element."""
+
+    def paths(wildcards):
+        value = row_at(table, wildcards[wildcard], wildcards.scale)[key]
+        values = [value] if isinstance(value, str) else list(value)
+        return [pattern.format(value=each, scale=wildcards.scale) for each in values]
+
+    return paths
+
+
+def drawn(wildcards) -> list[str]:
+    """For ``input:`` of figure 5: the evaluations of every run that it draws."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    runs = [*figure["arms"].values(), *figure["controls"].values()]
+    return [f"results/{wildcards.scale}/evaluations/{run}/{figure['suite']}.parquet" for run in dict.fromkeys(runs)]
+
+
+def gpus(wildcards) -> int:
+    """For ``resources:``: GPUs of a job at this scale."""
+    return int(wildcards.scale in ("gpu", "paper"))
+
+
+def refuse_without_gpu(scale: str, executor: str) -> None:
+    """Stop before anything runs where a scale needs GPUs and this machine, which would run the jobs itself, has none.
+
+    Raises:
+        StudyError: saying what to do instead.
+    """
+    if (
+        scale in ("gpu", "paper")
+        and executor == "local"
+        and not (shutil.which("nvidia-smi") and os.path.exists("/dev/nvidia0"))
+    ):
+        raise StudyError(
+            f"scale {scale} needs a GPU and this machine shows none: run on the cluster (--profile slurm), "
+            "plan only (-n), or take the laptop's analogue (--config scale=laptop)"
+        )
+
+
+def gate_scores(wildcards) -> list[str]:
+    """For ``input:`` of a gate: its models' scores on the suite in benchmark wording and in training wording."""
+    gate = row_at("gates", wildcards.gate, wildcards.scale)
+    suites = (gate["suite"], gate["familiar"])
+    return [f"results/{wildcards.scale}/evaluations/{model}/{suite}.parquet" for model in gate["models"] for suite in suites]
+
+
+def gate_tasks(wildcards) -> dict:
+    """For ``params:`` of a gate: the tasks of its suite, with metric, filter and chance."""
+    return row_at("suites", row_at("gates", wildcards.gate, wildcards.scale)["suite"], wildcards.scale)["tasks"]
+
+
+def active_scale(config: dict) -> str:
+    """The scale that results/ shows copies of.
+
+    Raises:
+        StudyError: when it is none of the scales.
+    """
+    scale = config.get("scale")
+    if scale not in SCALES:
+        raise StudyError(f"config.yaml, key scale: expected one of {', '.join(SCALES)}, found {scale!r}")
+    return scale

@@ -1,0 +1,88 @@
+"""A model of the workflow's own, from random weights.
+
+Reads a tokenizer and the documents.parquet of the sources in a scratch row's phases; makes a Hugging Face directory, its card
+and a trace, in which `epoch` counts the phases.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from scripts.lib.documents import read_documents
+from scripts.lib.files import BrokenArtifact, sha256_of, write_card
+from scripts.lib.models import BadModel, load_tokenizer
+from scripts.lib.seeds import seed_of
+from scripts.lib.tokens import encode
+from scripts.lib.work import Busy, work_folder
+from scripts.training.data import NONE, pack, pairs_of, phases_of
+
+
+def pretrain(
+    tokenizer: str | Path, documents: list[str], out: str | Path, trace: str | Path, work: str | Path, *, row: dict, code: str
+) -> None:
+    """Train the scratch model of ``row`` through its phases; one cosine spans them all.
+
+    Args:
+        tokenizer: folder of the row's tokenizer.
+        documents: documents.parquet of every source of the phases, each in a folder of the source's name.
+        out, trace: the model's folder and its trace, to be made.
+        work: where a killed run left its state.
+        row: of a scratch model; ``phases`` is a list of ``{mix: {source: share}, tokens}``. ``code`` is the hash of this code.
+    """
+    from scripts.training.architecture import make_model, parameters
+    from scripts.training.device import device_and_precision
+    from scripts.training.loop import fit
+    from scripts.training.output import save_model, write_trace
+    from scripts.training.state import folder_of
+
+    name, seed = row["name"], seed_of("pretrain", row["seed"])
+    device, precision = device_and_precision()
+    with work_folder(work) as folder:
+        words = load_tokenizer(tokenizer)
+        bos, eos = words.bos_token_id, words.eos_token_id
+        pairs = {}
+        for path in documents:
+            frame = read_documents(path, columns=["text", "complete"])
+            ids = encode(words, frame["text"].tolist())
+            pairs[Path(path).parent.name] = pairs_of(ids, frame["complete"].tolist(), bos, eos)
+        phases, counts = phases_of(pairs, row["phases"], seed)
+        blocks = [pack(phase, row["block"], "documents", seed_of(seed, number)) for number, phase in enumerate(phases, 1)]
+        model = make_model(row, len(words), bos, eos, seed_of(seed, "weights")).to(device)
+        tokens = sum(int((part.targets != NONE).sum()) for part in blocks)
+        full = tokens / sum(part.targets.size for part in blocks)
+        print(
+            f"{name}: {parameters(model):,} parameters on {device}, {precision}; {tokens:,} tokens in {len(blocks)} phases, "
+            f"blocks of {row['block']} {full:.0%} full",
+            file=sys.stderr,
+        )
+        inputs = [sha256_of(path) for path in [*documents, Path(tokenizer) / "tokenizer.json"]]
+        lines = fit(
+            model,
+            lambda epoch: blocks[epoch - 1],
+            [len(part.inputs) for part in blocks],
+            recipe={"micro_batch": row["batch"], **row, "schedule": "cosine", "precision": precision},
+            state=folder_of(folder, row, code, inputs, str(device), precision) / "state.safetensors",
+            label=name,
+        )
+        save_model(model, out, tokenizer)
+        write_trace(trace, {0: lines}, row=row, code=code)
+        made = {"parameters": parameters(model), "tokens": tokens, "steps": len(lines), "phases": counts}
+        write_card(out, row=row, code=code, seed=seed, counts=made, precision=precision)
+
+
+if __name__ == "__main__":
+    from scripts.training.device import settle
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--row", type=json.loads, required=True)
+    parser.add_argument("--code", required=True)
+    parser.add_argument("--documents", nargs="+", required=True)
+    for option in ("tokenizer", "out", "trace", "work"):
+        parser.add_argument(f"--{option}", required=True)
+    a = parser.parse_args()
+    settle()
+    try:
+        pretrain(a.tokenizer, a.documents, a.out, a.trace, a.work, row=a.row, code=a.code)
+    except (BadModel, BrokenArtifact, Busy, FloatingPointError) as error:
+        sys.exit(f"{a.row['name']}: {error}")

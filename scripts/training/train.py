@@ -1,0 +1,110 @@
+"""Continual training of a base model on each subset of a corpus.
+
+Reads a Hugging Face directory and documents.parquet with a column `subset`; makes checkpoints/subset-{s}/epoch-{n}/ for the
+epochs that the row lists (epoch 0 is the base itself and is not copied) and trace.parquet. One process trains all subsets.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from scripts.lib.documents import read_documents
+from scripts.lib.files import BrokenArtifact, sha256_of, write_card
+from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokenizer
+from scripts.lib.seeds import seed_of
+from scripts.lib.tokens import encode
+from scripts.lib.work import Busy, work_folder
+from scripts.training.data import NONE, pack, pairs_of
+
+
+def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, where: str) -> list[list]:
+    """The documents of each subset as [2, n] arrays.
+
+    Raises:
+        BrokenArtifact: naming the file ``where`` and the subset that has no documents.
+    """
+    found = []
+    for subset in range(subsets):
+        part = frame[frame["subset"] == subset]
+        found.append(pairs_of(encode(words, part["text"].tolist()), part["complete"].tolist(), bos, eos))
+        if not found[-1]:
+            raise BrokenArtifact(f"{where}: subset {subset} has no documents; the run's row, key subsets, asks for {subsets}")
+    return found
+
+
+def train(
+    base: str | Path, corpus: str | Path, out: str | Path, trace: str | Path, work: str | Path, *, row: dict, code: str
+) -> None:
+    """Train the base on each subset of the corpus, with warm-up and then a constant rate, so that epochs compare.
+
+    Args:
+        base: folder of the model to start from.
+        corpus: documents with a column ``subset`` of 0 .. subsets - 1.
+        out, trace: the folder of checkpoints and the trace, to be made.
+        work: where a killed run left its state.
+        row: of a run; trains to the last of ``checkpoints``. ``code`` is the hash of this code.
+    """
+    from scripts.training.device import device_and_precision
+    from scripts.training.loop import fit
+    from scripts.training.output import publish, save_model, write_trace
+    from scripts.training.state import folder_of
+
+    name, epochs = row["name"], max(row["checkpoints"])
+    device, precision = device_and_precision()
+    recipe = {"micro_batch": row["batch"], **row, "schedule": "constant", "precision": precision}
+    with work_folder(work) as folder:
+        words, bos, eos = load_tokenizer(base), bos_of(base), eos_of(base)
+        frame = read_documents(corpus, columns=["text", "complete", "subset"])
+        subsets = pairs_of_subsets(frame, words, row["subsets"], bos, eos, str(corpus))
+        inputs = [sha256_of(file) for file in [corpus, *sorted(Path(base).glob("*.safetensors"))]]
+        mine = folder_of(folder, row, code, inputs, str(device), precision)
+        traces, counts = {}, {}
+        for subset, documents in enumerate(subsets):
+            seed = seed_of("train", row["seed"], name, subset)
+
+            def blocks_of(epoch, documents=documents, seed=seed):
+                return pack(documents, row["block"], row["packing"], seed_of(seed, epoch))
+
+            first = blocks_of(1)
+            tokens = int((first.targets != NONE).sum())
+            counts[subset] = {"documents": len(documents), "tokens": tokens, "blocks": len(first.inputs)}
+            print(
+                f"{name}, subset {subset}: {epochs} epochs of {tokens:,} tokens in {len(documents)} documents on {device}, "
+                f"{precision}; blocks of {row['block']} {tokens / first.inputs.size:.0%} full",
+                file=sys.stderr,
+            )
+            model = load_model(base).to(device)
+
+            def keep(epoch, model=model, subset=subset):
+                if epoch in row["checkpoints"]:
+                    save_model(model, mine / "checkpoints" / f"subset-{subset}" / f"epoch-{epoch}", base)
+
+            traces[subset] = fit(
+                model,
+                blocks_of,
+                [len(first.inputs)] * epochs,
+                recipe=recipe,
+                state=mine / f"subset-{subset}.safetensors",
+                label=f"{name}, subset {subset}",
+                after_epoch=keep,
+            )
+        publish(mine / "checkpoints", out)
+        write_trace(trace, traces, row=row, code=code)
+        write_card(out, row=row, code=code, counts={"subsets": counts}, precision=precision)
+
+
+if __name__ == "__main__":
+    from scripts.training.device import settle
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--row", type=json.loads, required=True)
+    parser.add_argument("--code", required=True)
+    for option in ("base", "corpus", "out", "trace", "work"):
+        parser.add_argument(f"--{option}", required=True)
+    a = parser.parse_args()
+    settle()
+    try:
+        train(a.base, a.corpus, a.out, a.trace, a.work, row=a.row, code=a.code)
+    except (BadModel, BrokenArtifact, Busy, FloatingPointError) as error:
+        sys.exit(f"{a.row['name']}: {error}")

@@ -1,0 +1,53 @@
+"""What several tests use: a clean copy of the project, a Snakemake call, the folder of real text."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """The project's files without results, logs, environment and caches: what a clone holds."""
+    leave = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "logs", "timings", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, folder, ignore=leave, dirs_exist_ok=True)
+    (folder / "results").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "results/README.md", folder / "results")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    return copy_of_the_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def real_text() -> Path:
+    """Real text for tests, beside the project; the tests that need it say so when they skip."""
+    folder = ROOT.parent / "shared/data"
+    if not folder.is_dir():
+        pytest.skip(f"no real text at {folder.relative_to(ROOT.parent)} beside the project")
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run Snakemake in a folder with the project's triggers; output and errors together in ``stdout``."""
+    options = [each for each in arguments if each.startswith("-")]
+    targets = [each for each in arguments if not each.startswith("-")]
+    triggers = ["--rerun-triggers", "mtime", "params", "input"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *triggers, *options, "--", *targets]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}\n{done.stdout[-6000:]}")
+    return done

@@ -1,0 +1,184 @@
+"""Curation as a whole: what is kept, what is removed and why, and that nothing is lost."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.curation.curate import curate
+from scripts.lib.documents import document, read_documents, write_documents
+from scripts.lib.files import BrokenArtifact, read_card
+
+ROW = {"name": "corpus", "method": "bos", "samples": 300, "near_duplicates": "drop", "suite": "quiz"}
+ITEM = "How many lamps does the keeper of the northern tower light before the ferry comes in at dusk?"
+
+
+def planted() -> tuple[list[dict], dict[str, set[str]]]:
+    """Documents, and the ids of those that must go by reason (of clusters, all members)."""
+    rng = np.random.default_rng(0)
+
+    def text(size=60):
+        return [f"w{n}" for n in rng.integers(0, 10**9, size)]
+
+    rows, members = [], {"empty": [], "exact": [], "near": [], "contaminated": []}
+
+    def add(words, kind=None, source="s"):
+        rows.append(document(" ".join(words), source=source, method="bos", index=len(rows), ids=[1, 2, 3]))
+        if kind:
+            members[kind].append(rows[-1]["id"])
+
+    for _ in range(200):
+        add(text(), source="other")
+    for blank in ("", " ", "\n\t "):
+        add([blank], "empty")
+    for _ in range(10):
+        same = text()
+        for _ in range(3):
+            add(same, "exact")
+    for _ in range(10):
+        base = text()
+        for k in range(4):
+            add([*base, *text(k)], "near")
+    for k in range(5):
+        add([*text(20), *ITEM.upper().split()[k:], *text(20)], "contaminated")
+    add(["same", "cover"], None)
+    return rows, {kind: set(ids) for kind, ids in members.items()}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rows, _ = planted()
+    write_documents(tmp_path / "synthesized.parquet", rows, row=ROW, code="c")
+    items = [
+        ("quiz", 0, ITEM),
+        ("quiz", 1, "short"),
+        ("other", 0, "ein anderer Satz, in dem wirklich nichts davon vorkommt, gar nichts"),
+    ]
+    pd.DataFrame(items, columns=["task", "item", "text"]).to_parquet(tmp_path / "items.parquet")
+    return tmp_path
+
+
+def run(folder, source="synthesized", name="curated", **row):
+    paths = [
+        folder / f"{source}.parquet",
+        folder / "items.parquet",
+        folder / f"{name}.parquet",
+        folder / f"{name}-removed.parquet",
+    ]
+    curate(*paths, folder / f"{name}.json", row={**ROW, **row}, code="c")
+    report = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return read_documents(paths[2]), read_documents(paths[3]), report
+
+
+def test_everything_planted_is_found_and_nothing_is_lost(folder):
+    rows, members = planted()
+    kept, removed, report = run(folder)
+    assert sorted([*kept["id"], *removed["id"]]) == sorted(r["id"] for r in rows)
+    gone = {reason: set(part["id"]) for reason, part in removed.groupby("reason")}
+    assert gone["empty"] == members["empty"]
+    assert gone["contaminated"] == members["contaminated"]
+    assert gone["exact duplicate"] < members["exact"] and len(gone["exact duplicate"]) == 20
+    assert gone["near-duplicate"] < members["near"] and len(gone["near-duplicate"]) == 30
+    texts = {r["id"]: r["text"] for r in rows}
+    for line in removed.itertuples():
+        detail = json.loads(line.detail)
+        assert line.text == texts[line.id]
+        if line.reason == "exact duplicate":
+            assert texts[detail["keeper"]] == line.text and detail["keeper"] < line.id
+        if line.reason == "near-duplicate":
+            assert detail["keeper"] in set(kept["id"]) and detail["keeper"] < line.id and detail["jaccard"] > 0.9
+        if line.reason == "contaminated":
+            assert detail["items"] == {"quiz": [0]} and detail["ngram"] in ITEM.lower()
+    assert kept["near_duplicate_of"].isna().all()
+    assert report["documents"] == {
+        "synthesized": len(rows),
+        "empty": 3,
+        "exact duplicate": 20,
+        "near-duplicate": 30,
+        "contaminated": 5,
+        "kept": len(rows) - 58,
+    }
+    assert report["share_removed"] == pytest.approx(58 / len(rows), abs=1e-6)
+    assert report["near_duplicates"]["clusters"] == 10
+    assert report["near_duplicates"]["rate"] == pytest.approx(30 / (len(rows) - 23), abs=1e-6)
+    assert report["contamination"]["tasks"]["quiz"] == {"items": 2, "without_own_ngrams": 1, "documents": 5, "hit": 1}
+    assert report["contamination"]["tasks"]["other"]["documents"] == 0
+    assert report["contamination"]["documents_by_rule"] == {"any": 5, "half": 5}
+    assert report["sources"]["other"]["kept"] == report["sources"]["other"]["synthesized"] == 200
+    assert report["sources"]["s"]["contaminated"] == 5
+    assert read_card(folder / "curated.parquet")["counts"]["kept"] == len(kept)
+
+
+def test_report_keeps_all_near_duplicates_and_flags_them(folder):
+    dropped, _, counts = run(folder)
+    kept, removed, report = run(folder, name="report", near_duplicates="report")
+    assert "near-duplicate" not in set(removed["reason"])
+    assert len(kept) == len(dropped) + 30
+    flagged = kept[kept["near_duplicate_of"].notna()]
+    assert len(flagged) == report["near_duplicates"]["found"] == counts["near_duplicates"]["found"] == 30
+    assert set(flagged["near_duplicate_of"]) <= set(kept["id"]) - set(flagged["id"])
+    assert report["documents"]["near-duplicate"] == 0
+
+
+def test_curating_again_removes_nothing(folder):
+    for mode in ("drop", "report"):
+        kept, _, _ = run(folder, near_duplicates=mode)
+        again, removed, report = run(folder, source="curated", name="again", near_duplicates=mode)
+        assert len(removed) == 0 and report["share_removed"] == 0
+        pd.testing.assert_frame_equal(kept, again)
+
+
+def test_files_do_not_depend_on_the_order_of_documents(folder):
+    run(folder)
+    names = ("curated.parquet", "curated-removed.parquet", "curated.json")
+    first = [(folder / name).read_bytes() for name in names]
+    rows, _ = planted()
+    write_documents(
+        folder / "synthesized.parquet", [rows[i] for i in np.random.default_rng(1).permutation(len(rows))], row=ROW, code="c"
+    )
+    run(folder)
+    for name, expected in zip(names, first, strict=True):
+        if name.endswith("json"):
+            assert json.loads((folder / name).read_text()) == json.loads(expected)
+        else:
+            assert (folder / name).read_bytes() == expected
+
+
+def test_columns_of_documents_are_carried_along(folder):
+    kept, _, _ = run(folder)
+    original = read_documents(folder / "synthesized.parquet").set_index("id").loc[kept["id"]].reset_index()
+    pd.testing.assert_frame_equal(kept.drop(columns="near_duplicate_of"), original)
+
+
+def test_variants_of_the_decontamination(folder):
+    rows, _ = planted()
+    half = ITEM.split()[:11]  # 4 of 11 n-grams
+    rows.append(document("xx " + " ".join(half), source="s", index="half"))
+    write_documents(folder / "synthesized.parquet", rows, row=ROW, code="c")
+    assert run(folder)[2]["documents"]["contaminated"] == 6
+    report = run(folder, ratio=0.5)[2]
+    assert report["documents"]["contaminated"] == 5
+    assert report["contamination"]["documents_by_rule"] == {"any": 6, "half": 5}
+    assert run(folder, ngram=13)[2]["documents"]["contaminated"] == 5
+    assert run(folder, ngram=18)[2]["documents"]["contaminated"] == 1
+    assert run(folder, ngram=19)[2]["documents"]["contaminated"] == 0
+
+
+def test_an_empty_corpus_is_curated_to_an_empty_one(folder):
+    write_documents(folder / "synthesized.parquet", [], row=ROW, code="c")
+    kept, removed, report = run(folder)
+    assert len(kept) == len(removed) == report["share_removed"] == 0
+
+
+def test_errors_name_row_and_key(folder):
+    with pytest.raises(ValueError, match="corpora: corpus, key near_duplicates: expected drop or report, found 'keep'"):
+        run(folder, near_duplicates="keep")
+    rows, _ = planted()
+    write_documents(folder / "synthesized.parquet", [*rows, rows[5]], row=ROW, code="c")
+    with pytest.raises(ValueError, match=f"the id {rows[5]['id']} stands twice"):
+        run(folder)
+    (folder / "synthesized.parquet").write_bytes(b"cut short")
+    with pytest.raises(BrokenArtifact, match="sha256"):
+        run(folder)
+    assert not (folder / "curated.parquet").exists()

@@ -1,0 +1,86 @@
+"""Suites as lm-eval's tasks: scores against lm-eval's own evaluator, and errors that name what is wrong."""
+
+import shutil
+
+import pytest
+
+from scripts.evaluation import harness
+from scripts.evaluation.suites import NoTasks, answer, describe, items_of, load_tasks
+
+
+def test_scores_are_those_of_lm_evals_own_evaluator(row, suite, base):
+    import lm_eval
+
+    lm = harness.make_lm(row, base)[0]
+    tasks = load_tasks(row, suite)
+    ours = sorted(answer(lm, tasks))
+    assert ours == sorted(answer(lm, tasks)), "a second round starts from clean requests"
+    flat = {name: task for name, (task,) in load_tasks(row, suite).items()}
+    samples = lm_eval.evaluate(lm, {"tasks": flat}, bootstrap_iters=0, log_samples=True)["samples"]
+    theirs = [
+        (task, sample["filter"], metric, sample["doc_id"], float(sample[metric]))
+        for task, found in samples.items()
+        for sample in found
+        for metric in sample["metrics"]
+    ]
+    assert ours == sorted(theirs)
+    assert {line[:3] for line in ours} == {
+        *((t, "none", m) for t in ("choice", "ending", "blank") for m in ("acc", "acc_norm")),
+        *(("sum", f, "exact_match") for f in ("strict-match", "flexible-extract")),
+    }
+
+
+def test_chance_counts_choices(row, suite):
+    found = describe(load_tasks(row, suite))
+    assert {name: v["chance"] for name, v in found.items()} == {"choice": 0.25, "ending": 0.333333, "blank": 0.5, "sum": 0.0}
+    assert found["blank"]["items"] == 8 and found["sum"]["output"] == "generate_until"
+
+
+def test_a_group_numbers_its_items_through(row, suite):
+    parts = [load_tasks(row, suite)[name][0] for name in ("choice", "blank")]
+    numbers = [item for item, _, _ in items_of(parts)]
+    assert numbers == list(range(20))
+
+
+def test_only_the_rows_tasks_are_loaded_and_unknown_ones_are_named(row, suite):
+    assert list(load_tasks({**row, "tasks": {"sum": {}}}, suite)) == ["sum"]
+    with pytest.raises(NoTasks, match="suite small, key tasks: .* has no task product"):
+        load_tasks({**row, "tasks": {"product": {}}}, suite)
+
+
+def test_missing_files_are_named(row, suite, tmp_path):
+    with pytest.raises(NoTasks, match="no {task}.yaml"):
+        load_tasks(row, tmp_path)
+    folder = shutil.copytree(suite, tmp_path / "suite")
+    (folder / "blank.jsonl").unlink()
+    with pytest.raises(NoTasks, match=r"blank\.yaml, key dataset_kwargs\.data_files\.test: .*blank\.jsonl is missing"):
+        load_tasks(row, folder)
+    (folder / "blank.yaml").write_text("output_type: multiple_choice\n")
+    with pytest.raises(NoTasks, match=r"blank\.yaml: no task configuration"):
+        load_tasks(row, folder)
+
+
+def test_without_network_one_line_names_the_row(monkeypatch, tmp_path):
+    from pathlib import Path
+
+    import lm_eval.tasks
+
+    arc = Path(lm_eval.tasks.__file__).parent / "arc"
+    original = lm_eval.tasks.TaskManager
+    monkeypatch.setattr(lm_eval.tasks, "TaskManager", lambda **_: original(include_defaults=False, include_path=str(arc)))
+    row = {"name": "published", "kind": "harness", "tasks": {"arc_challenge": {}}}
+    with pytest.raises(NoTasks) as error:
+        load_tasks(row)
+    assert "suite published, key tasks: arc_challenge cannot be had from the hub" in str(error.value)
+    assert "\n" not in str(error.value)
+    with pytest.raises(NoTasks, match="lm-eval has no task arc_hard"):
+        load_tasks({**row, "tasks": {"arc_hard": {}}})
+
+
+def test_tasks_that_run_code_ask_first(row, suite, monkeypatch):
+    import lm_eval.api.task
+
+    monkeypatch.setattr(lm_eval.api.task.ConfigurableTask, "UNSAFE_CODE", True, raising=False)
+    monkeypatch.delenv("HF_ALLOW_CODE_EVAL", raising=False)
+    with pytest.raises(NoTasks, match="choice runs code .* HF_ALLOW_CODE_EVAL=1"):
+        load_tasks(row, suite)

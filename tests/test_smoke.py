@@ -1,0 +1,102 @@
+"""Every artifact end to end at smoke scale, in a temporary directory; then what rebuilds and what does not."""
+
+import json
+import time
+
+import pandas as pd
+import pytest
+
+from scripts import study
+from tests.conftest import copy_of_the_project, snakemake
+from tests.test_dag import jobs
+from tests.whole_figure import missing
+
+pytestmark = pytest.mark.workflow
+SMOKE = "--config=scale=smoke"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A project in which figure 5 has been built at smoke scale."""
+    folder = copy_of_the_project(tmp_path_factory.mktemp("smoke") / "a project")  # a space in the path on purpose
+    start = time.monotonic()
+    snakemake(folder, SMOKE, "--show-failed-logs", "results/fig5.pdf")
+    print(f"figure 5 at smoke scale: {time.monotonic() - start:.0f} s")
+    return folder
+
+
+def test_the_artifact_is_whole(built):
+    for suffix in ("pdf", "png", "csv", "claims.json"):
+        copy, made = built / f"results/fig5.{suffix}", built / f"results/smoke/fig5.{suffix}"
+        assert copy.stat().st_size > 100 and copy.read_bytes() == made.read_bytes()
+    assert missing(built / "results/fig5.csv", "smoke") == []
+
+
+def test_no_claim_is_judged_at_smoke_scale(built):
+    claims = json.loads((built / "results/fig5.claims.json").read_text())
+    assert claims["claims"] and {claim["verdict"] for claim in claims["claims"]} == {"not comparable"}
+
+
+def test_the_whole_figure_check_can_fail(built, tmp_path):
+    table = pd.read_csv(built / "results/fig5.csv")
+    for column in ("series", "task", "epoch"):
+        first = table[column].iloc[0]
+        table[table[column] != first].to_csv(tmp_path / "less.csv", index=False)
+        assert missing(tmp_path / "less.csv", "smoke"), column
+
+
+def test_nothing_is_left_in_the_work_folder(built):
+    assert not [path for path in built.glob("results/smoke/work/*/*")]
+
+
+def test_building_again_does_nothing(built):
+    start = time.monotonic()
+    output = snakemake(built, SMOKE, "results/fig5.pdf").stdout
+    assert "Nothing to be done" in output
+    assert time.monotonic() - start < 8
+
+
+def test_going_to_another_scale_and_back_trains_nothing(built):
+    assert {rule for rule, _ in jobs(snakemake(built, "-n", "--config=scale=laptop", "results/fig5.pdf").stdout)} >= {"train"}
+    assert jobs(snakemake(built, "-n", SMOKE, "results/fig5.pdf").stdout) == set()
+    other = built / "results/laptop"
+    other.mkdir()
+    for suffix in ("pdf", "png", "csv", "claims.json"):
+        (other / f"fig5.{suffix}").write_text("as if built at laptop scale")
+    snakemake(built, "--config=scale=laptop", "--touch", "results/laptop/fig5.pdf", check=False)
+    (built / "results/fig5.pdf").write_text("the other scale's copy")
+    planned = jobs(snakemake(built, "-n", SMOKE, "--forcerun=copy_of_the_active_scale", "results/fig5.pdf").stdout)
+    assert {rule for rule, _ in planned} == {"copy_of_the_active_scale"}
+
+
+def test_editing_one_row_reruns_it_and_its_descendants(built):
+    path = built / "papers/bos_only/study.yaml"
+    before = path.read_text(encoding="utf-8")
+    model = study.load()["smoke"]["models"]["Finch-small"]["name"]
+    path.write_text(before.replace("recipe: finch, seed: 4", "recipe: finch, seed: 5"), encoding="utf-8")
+    try:
+        planned = jobs(snakemake(built, "-n", SMOKE, "results/fig5.pdf").stdout)
+    finally:
+        path.write_text(before, encoding="utf-8")
+    by_rule = {}
+    for rule, wildcards in planned:
+        by_rule.setdefault(rule, set()).add(wildcards)
+    assert by_rule["pretrain"] == {f"scale=smoke, model={model}"}
+    assert by_rule["bos"] == {f"scale=smoke, corpus=bos-{model}-t1.0"}
+    assert by_rule["curate"] == {f"scale=smoke, corpus=bos-{model}-t1.0"}
+    assert not {"tokenizer", "prose", "pocket", "pocket_suite"} & set(by_rule)
+
+
+def test_a_flipped_byte_in_a_big_file_is_found(built):
+    path = built / "results/smoke/corpora/bos-Finch-small-t1.0/synthesized.parquet"
+    good = path.read_bytes()
+    path.write_bytes(good[:200] + bytes([good[200] ^ 1]) + good[201:])
+    try:
+        done = snakemake(
+            built, SMOKE, "--forcerun=curate", "results/smoke/corpora/bos-Finch-small-t1.0/curated.parquet", check=False
+        )
+        assert done.returncode != 0
+        log = (built / "logs/smoke/curate/bos-Finch-small-t1.0.log").read_text()
+        assert "bos-Finch-small-t1.0/synthesized.parquet" in log and "sha256" in log
+    finally:
+        path.write_bytes(good)

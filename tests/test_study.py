@@ -1,0 +1,116 @@
+"""Rows that cannot be used stop at once, with file, row and key."""
+
+import copy
+
+import pytest
+
+from scripts import study
+from scripts.code import ROOT
+
+FILE = "papers/bos_only/study.yaml"
+
+
+@pytest.fixture(scope="module")
+def written():
+    return study.read_yaml(ROOT / "config.yaml"), {FILE: study.read_yaml(ROOT / FILE)}
+
+
+def changed(written, table, row, key, value, remove=False):
+    config, studies = copy.deepcopy(written)
+    target = studies[FILE][table][row]
+    if remove:
+        del target[key]
+    else:
+        target[key] = value
+    return config, studies
+
+
+def test_every_row_of_every_scale_is_good(written):
+    tables = study.resolve(*written)
+    assert set(tables) == set(study.SCALES)
+    assert tables["paper"]["figures"]["fig5"]["arms"]["same_lineage"] == "Qwen2.5-0.5B-on-bos-Qwen2.5-7B-t1.0"
+    assert tables["laptop"]["runs"]["Wren-small-on-bos-Wren-small-t1.0"]["checkpoints"] == [0, 1, 2, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "key", "value", "message"),
+    [
+        ("models", "Wren-small", "seeds", 1, "row Wren-small, key seeds: unknown"),
+        ("models", "Wren-small", "seed", "one", "row Wren-small, key seed: expected a whole number"),
+        ("models", "Wren-small", "tokenizer", "wrem", "row Wren-small, key tokenizer: wrem is no row of tokenizers"),
+        ("models", "Qwen2.5-7B", "revision", "main", "row Qwen2.5-7B, key revision: expected a full commit hash"),
+        ("models", "Wren-small", "kind", "scratchy", "row Wren-small, key kind: expected one of scratch, path, hub"),
+        ("tokenizers", "wren", "mix", {"prose": 0.5, "pocket-web": 0.4}, "row wren, key mix: expected shares that sum to 1"),
+        ("tokenizers", "wren", "mix", {"prosa": 1.0}, "row wren, key mix: prosa is no row of sources"),
+        ("recipes", "skills-first", "phases", [{"share": 0.5, "mix": {"prose": 1}}], "row skills-first, key phases"),
+        (
+            "recipes",
+            "skills-first",
+            "phases",
+            [{"share": 1, "mix": {"x": 1}}],
+            "row skills-first, key phases: phase 1, mix: x is no",
+        ),
+        ("corpora", "bos-{source_model}-t{temperature}", "source_model", "{selv}", "key source_model: {selv} is no role"),
+        ("corpora", "bos-{source_model}-t{temperature}", "temperature", -1, "key temperature: expected a number above 0"),
+        ("figures", "fig5{of}", "arms", {"self": "nobody"}, "row fig5{of}, key arms: self: nobody is no row of runs"),
+        ("models", "Wren-large", "at", {"desk": {"hidden": 1}}, "row Wren-large, key at: unknown scale desk"),
+    ],
+)
+def test_a_bad_row_is_named(written, table, row, key, value, message):
+    with pytest.raises(study.StudyError) as error:
+        study.resolve(*changed(written, table, row, key, value))
+    assert str(error.value).startswith(FILE) and message in str(error.value)
+
+
+def test_a_missing_key_is_named(written):
+    with pytest.raises(study.StudyError, match="row Wren-small, key architecture: missing"):
+        study.resolve(*changed(written, "models", "Wren-small", "architecture", None, remove=True))
+
+
+def test_a_role_without_a_model_is_named(written):
+    config, studies = copy.deepcopy(written)
+    studies[FILE]["roles"]["paper"]["stronger"] = None
+    with pytest.raises(study.StudyError, match="scale paper: the role stronger has no model"):
+        study.resolve(config, studies)
+    studies[FILE]["roles"]["paper"]["stronger"] = "Qwen9"
+    with pytest.raises(study.StudyError, match="Qwen9"):
+        study.resolve(config, studies)
+
+
+def test_a_key_written_twice_is_named(tmp_path):
+    (tmp_path / "study.yaml").write_text("models:\n  a: {kind: path}\n  a: {kind: hub}\n")
+    with pytest.raises(study.StudyError, match="line 3: the key a stands twice"):
+        study.read_yaml(tmp_path / "study.yaml")
+
+
+def test_an_absent_role_leaves_its_rows_and_entries_out(written):
+    tables = study.resolve(*written)
+    assert "twin" not in tables["paper"]["figures"]["fig5"]["controls"]
+    assert not any("twin" in name for name in tables["paper"]["runs"])
+    assert "gate" not in tables["paper"]["runs"]["Qwen2.5-0.5B-on-bos-Qwen2.5-0.5B-t1.0"]
+
+
+def test_a_model_of_the_user_gets_a_figure_of_its_own(written):
+    config, studies = copy.deepcopy(written)
+    studies[FILE]["models"]["mine"] = {"kind": "path", "scales": ["laptop"], "path": "somewhere"}
+    tables = study.resolve(config, studies)["laptop"]
+    assert tables["figures"]["fig5-mine"]["arms"]["self"] == "mine-on-bos-mine-t1.0"
+    assert tables["figures"]["fig5-mine"]["arms"]["cross_family"] == "mine-on-bos-Finch-small-t1.0"
+    assert tables["figures"]["fig5"] == study.resolve(*written)["laptop"]["figures"]["fig5"]
+
+
+def test_constraints_take_only_names_of_rows():
+    import re
+
+    pattern = study.names("corpora", method="shuffle")
+    assert re.fullmatch(pattern, "shuffled-bos-Wren-small-t1.0")
+    assert not re.fullmatch(pattern, "shuffled-bos-Wren-small-t1x0")
+    assert not re.fullmatch(study.names("models", kind="nothing"), "")
+
+
+def test_gpu_scales_stop_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(study.shutil, "which", lambda _: None)
+    with pytest.raises(study.StudyError, match="--profile slurm"):
+        study.refuse_without_gpu("paper", "local")
+    study.refuse_without_gpu("paper", "slurm")
+    study.refuse_without_gpu("laptop", "local")
