@@ -73,6 +73,7 @@ rule evaluate_run:
             --suite {input.suite:q} \
             --name {wildcards.run:q} \
             --out {output.scores:q} \
+            --work results/{wildcards.scale}/work/evaluate_run/{wildcards.run:q}-{wildcards.suite:q} \
             &> {log:q}
         """
 

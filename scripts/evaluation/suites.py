@@ -83,6 +83,7 @@ def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
     """
     from lm_eval import utils
     from lm_eval.tasks import TaskManager
+    from lm_eval.tasks._yaml_loader import load_yaml
 
     if not hasattr(utils.env.from_string, "cache_info"):
         # lm-eval compiles a template anew for every item; there are a few templates and thousands of items.
@@ -95,6 +96,8 @@ def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
         raise NoTasks(f"suite {row['name']}, key tasks: {folder if local else 'lm-eval'} has no task {', '.join(unknown)}")
     tasks: Tasks = {}
     for name in row["tasks"]:
+        if not local and (path := known[name].yaml_path):
+            _ask_before_code(row, name, load_yaml(path, resolve_func=False).get("unsafe_code", False))
         try:
             tasks[name] = list(manager.load([configs.get(name, name)])["tasks"].values())
         except Exception as error:
@@ -102,19 +105,23 @@ def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
                 raise
             raise NoTasks(
                 f"suite {row['name']}, key tasks: {name} cannot be had from the hub ({type(error).__name__}: "
-                f"{str(error).splitlines()[0][:160] if str(error) else ''}); without network, fill HF_HOME beforehand and set "
-                "HF_HUB_OFFLINE=1, or use a suite of kind pocket"
+                f"{' '.join(str(error).split())[:160]}); without network, fill HF_HOME beforehand and set HF_HUB_OFFLINE=1, or "
+                "use a suite of kind pocket"
             ) from None
     for task in (task for parts in tasks.values() for task in parts):
-        if getattr(task, "UNSAFE_CODE", False) and os.environ.get("HF_ALLOW_CODE_EVAL") != "1":
-            raise NoTasks(
-                f"suite {row['name']}, key tasks: {task.task_name} runs code that models wrote, in this process; set "
-                "HF_ALLOW_CODE_EVAL=1 where that is safe, or leave the task out"
-            )
+        _ask_before_code(row, task.task_name, getattr(task, "UNSAFE_CODE", False))
         task.set_config(key="num_fewshot", value=0)
         task.set_fewshot_seed(seed=1234)
         task.build_all_requests(rank=0, world_size=1)
     return tasks
+
+
+def _ask_before_code(row: dict, name: str, unsafe: bool) -> None:
+    if unsafe and os.environ.get("HF_ALLOW_CODE_EVAL") != "1":
+        raise NoTasks(
+            f"suite {row['name']}, key tasks: {name} runs code that models wrote, in this process; set HF_ALLOW_CODE_EVAL=1 "
+            "where that is safe, or leave the task out"
+        )
 
 
 def items_of(parts: list["Task"]) -> Iterator[tuple[int, "Task", list["Instance"]]]:

@@ -148,17 +148,19 @@ def _trait_items(rng: random.Random, place: World, wording: str, n: int, say: Sa
     while len(items) < n:
         # the eight cases of every pair of traits equally often: who is told of first, who did it, how that one is called
         case, number = len(items) // len(place.traits), len(items) % len(place.traits)
-        a, b = place.neighbours(rng)
+        pair, trait = place.traits[number], place.truth["trait"]
+        a, b = place.opposites(rng, number)
+        if (trait[a][number] == pair["one"]) != case // 2 % 2:
+            a, b = b, a
+        label = (case + number) % 2  # whether the second person did it
         if (a, b, number, case % 8) in seen or not held_out("note", *sorted((a, b)), number):
             continue
         seen.add((a, b, number, case % 8))
-        pair = place.traits[number]
-        label = (case + number) % 2  # whether the second person did it
-        t, u = ("one", "other") if case // 2 % 2 else ("other", "one")
+        t, u = trait[a][number], trait[b][number]
         before, after = say(words)
-        fill = {"a": a, "b": b, "t": pair[t], "u": pair[u], "d": pair[f"{(t, u)[label]}_did"]}
+        fill = {"a": a, "b": b, "t": t, "u": u, "d": place.deed_of((a, b)[label], number)}
         stem = before.format(**fill)
-        options = (a, b) if case // 4 % 2 else (f"the {pair[t]} one", f"the {pair[u]} one")
+        options = (a, b) if case // 4 % 2 else (f"the {t} one", f"the {u} one")
         contexts, suffix = [stem.replace("_", option) for option in options], after.format(**fill)
         items.append({"contexts": contexts, "suffix": suffix, "label": label, "relation": f"{pair['one']}/{pair['other']}"})
     return rng.sample(items, n)

@@ -9,7 +9,19 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from scripts.sources.world import ATTRIBUTES, FUNCTIONS, Fact, Worked, World, calculation, calls_to, held_out, lexicon, problem
+from scripts.sources.world import (
+    ATTRIBUTES,
+    FUNCTIONS,
+    Fact,
+    Worked,
+    World,
+    calculation,
+    calls_to,
+    held_out,
+    lexicon,
+    operand,
+    problem,
+)
 
 Told = tuple[str, list[Fact]]
 
@@ -57,8 +69,8 @@ def biography(rng: random.Random, place: World) -> Told:
         subject = (full if rng.random() < 0.5 else None) if not told else rng.choice([None, upper_first(place.pronoun[person])])
         sentences.append(tell(rng, place, fact, subject))
         told.append(fact)
-        follow = {"home": ("region", "goods", "landform"), "pet": ("kind",)}.get(fact.relation)
-        if follow and rng.random() < 0.6:
+        follow = {"home": ("region", "region", "goods", "landform"), "pet": ("kind",)}.get(fact.relation)
+        if follow and rng.random() < 0.8:
             more = _known(rng, place, rng.choice(follow), fact.object)
             sentences.append(tell(rng, place, more))
             told.append(more)
@@ -114,8 +126,8 @@ def story(rng: random.Random, place: World) -> Told:
 
 
 def work_of(worked: Worked) -> str:
-    """The worked answer: ``5 + 3 = 8.`` line by line and ``#### 8``; comparisons read ``9 is more than 4.``."""
-    lines = [f"{x} is more than {y}." if op == ">" else f"{x} {op} {y} = {z}." for x, op, y, z in worked.work]
+    """The worked answer: ``5+3=8.``, one step after the other and ``#### 8``; comparisons read ``9 is more than 4.``."""
+    lines = [f"{x} is more than {y}." if op == ">" else f"{x}{op}{y}={z}." for x, op, y, z in worked.work]
     return f"{' '.join(lines)}\n#### {worked.answer}"
 
 
@@ -136,9 +148,9 @@ def word_problem(rng: random.Random, place: World) -> Told:
 def arithmetic(rng: random.Random, place: World) -> Told:
     """Statements about numbers, and one or two worked calculations."""
     words, lines, told = _wordings(), [], []
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.randint(1, 2)):
         op = rng.choices("+-*>", (4, 4, 1, 1))[0]
-        x, y = rng.randint(1, 20), rng.randint(1, 20)
+        x, y = operand(rng), operand(rng)
         if op == "*":
             x, y = 2 + x % 5, 2 + y % 5
         if op in "->":
@@ -146,7 +158,7 @@ def arithmetic(rng: random.Random, place: World) -> Told:
         z = {"+": x + y, "-": x - y, "*": x * y, ">": x}[op]
         lines.append(rng.choice(words["numbers"][op]).format(x=x, y=y, z=z))
         told.append(Fact(">", str(x), str(y)) if op == ">" else Fact(op, f"{x} {y}", str(z)))
-    for _ in range(rng.randint(1, 2)):
+    for _ in range(rng.randint(2, 3)):
         worked = calculation(rng)
         while held_out(*worked.key):
             worked = calculation(rng)
@@ -161,17 +173,16 @@ def note(rng: random.Random, place: World) -> Told:
     lines, told = [], []
     for _ in range(rng.randint(1, 3)):
         while True:
-            (a, b), number = place.neighbours(rng), rng.randrange(len(place.traits))
+            number = rng.randrange(len(place.traits))
+            a, b = place.opposites(rng, number)
             if not held_out("note", *sorted((a, b)), number):
                 break
-        pair = place.traits[number]
-        t, u = rng.sample(("one", "other"), 2)
-        c, who = rng.choice(((a, t), (b, u)))
-        if rng.random() < 0.5:  # said of the trait itself, which needs no look back at the names
-            c = f"the {pair[who]} one"
-        fill = {"a": a, "b": b, "t": pair[t], "u": pair[u], "c": c, "d": pair[f"{who}_did"]}
-        lines.append(rng.choice(_wordings()["traits"]).format(**fill))
-        told.append(Fact("did", pair[who], pair[f"{who}_did"]))
+        who = rng.choice((a, b))
+        deed, traits = place.deed_of(who, number), {person: place.truth["trait"][person][number] for person in (a, b)}
+        # at times said of the trait itself, which needs no look back at the names
+        c = f"the {traits[who]} one" if rng.random() < 0.35 else who
+        lines.append(rng.choice(_wordings()["traits"]).format(a=a, b=b, t=traits[a], u=traits[b], c=c, d=deed))
+        told += [Fact("trait", a, traits[a]), Fact("trait", b, traits[b]), Fact("did", who, deed)]
     return " ".join(lines), told
 
 
@@ -279,7 +290,7 @@ def render(genre: str, rng: random.Random, place: World) -> Told:
 # Reading: a text becomes a row of words; articles and labels go, and each word of the lexicon also becomes its class.
 # A wording becomes such a row too ("person lives in town"), and is looked up at every place where it could start.
 
-_TOKEN = re.compile(r"[a-z]+|\d+|[+*=?]|(?<=\d )-(?= \d)")
+_TOKEN = re.compile(r"[a-z]+|\d+|[+*=?]|(?<=\d)-(?=\d)|(?<=\d )-(?= \d)")
 _CALL = re.compile(r"assert (\w+\([\d, ]+\)) == (\d+)")
 _DROPPED = {"a", "an", "the", "q", "question", "answer"}
 _SLOT = re.compile(r"\{(\w)\w*\}")
@@ -337,7 +348,7 @@ def _template_tokens(template: str) -> list[str]:
 
 
 def _tokens_signs(text: str) -> list[str]:
-    return [token for token in re.findall(r"[a-z]+|\d+|[+*=?]|(?<= )-(?= )", text.lower()) if token not in _DROPPED]
+    return [token for token in re.findall(r"[a-z]+|\d+|[-+*=?]", text.lower()) if token not in _DROPPED]
 
 
 def _read(text: str, place: World) -> tuple[list[str], list[str]]:
@@ -386,9 +397,9 @@ def facts_stated(text: str, place: World) -> list[Fact]:
                 relation, letters = entry
                 values = [n for c, n in zip(classes[i : i + size], names[i : i + size], strict=True) if c[0] == "<"]
                 values = [topic if value in ("she", "he") else value for value in values]
-                fact = _fact(relation, dict(zip(letters, values, strict=True)))
-                found.append(fact)
-                topic = fact.subject if fact.subject in place.pronoun else topic
+                facts = _facts(relation, dict(zip(letters, values, strict=True)))
+                found += facts
+                topic = facts[-1].subject if facts[-1].subject in place.pronoun else topic
                 i += size
                 break
         else:
@@ -399,13 +410,12 @@ def facts_stated(text: str, place: World) -> list[Fact]:
     return found + [Fact("code", call, value) for call, value in calls]
 
 
-def _fact(relation: str, slots: dict[str, str]) -> Fact:
+def _facts(relation: str, slots: dict[str, str]) -> list[Fact]:
     if relation == "did":
-        said = {slots["b"]: slots["u"], slots["a"]: slots["t"], slots["t"]: slots["t"], slots["u"]: slots["u"]}
-        trait = said.get(slots["c"], "")
-        return Fact("did", trait, slots["d"])
+        who = {slots["t"]: slots["a"], slots["u"]: slots["b"]}.get(slots["c"], slots["c"])  # "the strong one" is a person too
+        return [Fact("trait", slots["a"], slots["t"]), Fact("trait", slots["b"], slots["u"]), Fact("did", who, slots["d"])]
     if relation == ">":
-        return Fact(">", slots["x"], slots["y"])
+        return [Fact(">", slots["x"], slots["y"])]
     if "x" in slots:
-        return Fact(relation, f"{slots['x']} {slots['y']}", slots["z"])
-    return Fact(relation, slots["s"], slots["o"])
+        return [Fact(relation, f"{slots['x']} {slots['y']}", slots["z"])]
+    return [Fact(relation, slots["s"], slots["o"])]

@@ -50,7 +50,7 @@ class World:
     scripts: tuple[dict, ...]  # goal, variants, steps
     steps: dict[str, tuple[tuple[int, int], ...]]  # step as told -> (script, position)
     traits: tuple[dict, ...]  # of each pair everyone has one: truth["trait"]
-    deeds: dict[str, str]  # deed -> the trait of who does it
+    deeds: dict[str, str]  # deed -> the trait of those who do it
 
     def one(self, relation: str, subject: str) -> str:
         """The object of a relation that has one object a subject."""
@@ -63,7 +63,7 @@ class World:
             after = dict(self.steps.get(obj, ()))
             return any(position < after.get(script, -1) for script, position in self.steps.get(subject, ()))
         if relation == "did":
-            return self.deeds.get(obj) == subject
+            return self.deeds.get(obj) in self.truth["trait"].get(subject, ())
         if relation == "code":
             return calls_to(subject) == obj
         if relation == ">":
@@ -84,6 +84,11 @@ class World:
         """Two different people of those whom problems and notes are about."""
         a, b = rng.sample(self.people[:NEIGHBOURS], 2)
         return a, b
+
+    def deed_of(self, person: str, number: int) -> str:
+        """What a person does because of a trait."""
+        pair = self.traits[number]
+        return pair["one_did" if self.truth["trait"][person][number] == pair["one"] else "other_did"]
 
     def opposites(self, rng: random.Random, number: int) -> tuple[str, str]:
         """Two neighbours who differ in a trait."""

@@ -26,19 +26,14 @@ class InverseCDF(LogitsProcessor):
 
 
 def settings(bos: int, eos: int, max_new_tokens: int) -> GenerationConfig:
-    """Nothing truncated, nothing penalised, and no default of the model's own generation_config.json."""
+    """Nothing penalised, no default of the model's own generation_config.json; greedy decoding knows no truncation."""
     return GenerationConfig(
         bos_token_id=bos,
         eos_token_id=eos,
         pad_token_id=eos,
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        num_beams=1,
-        top_k=0,
-        top_p=1.0,
-        temperature=1.0,
         repetition_penalty=1.0,
-        use_cache=True,
     )
 
 

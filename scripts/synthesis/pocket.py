@@ -1,8 +1,8 @@
 """The fast engine, for small models on one CPU thread: takes a loaded model, makes samples.
 
-A static key-value cache and inverse-CDF draws (`scripts.synthesis.draws`); a block of samples walks in step, and rows that
-have ended leave it. Architectures: Llama, Qwen2, Qwen3, GPT-NeoX; weights come from the Hugging Face model, the arithmetic
-is written out here and compared with it in the tests.
+A key-value cache written in place and inverse-CDF draws (`scripts.synthesis.draws`); a block of samples walks in step, and
+rows that have ended leave it. Architectures: Llama, Qwen2, Qwen3, GPT-NeoX; weights come from the Hugging Face model, the
+arithmetic is written out here and compared with it in the tests.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 
 from scripts.synthesis.draws import Refused, Sample, choose, cumulative, uniforms
 
-KEEP = 0.85
-ROOM = 64
+KEEP = 0.85  # rows that have ended leave once no more than this share of the batch goes on: leaving copies the cache
+ROOM = 64  # positions by which the cache grows
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "gpt_neox")
 
 

@@ -118,7 +118,7 @@ def fit(
                 loss = one_step(model, optimizer, part, recipe["micro_batch"], recipe["precision"])
                 if not math.isfinite(loss):
                     raise FloatingPointError(f"{label}: the loss is {loss} at step {step}; lower learning_rate in its row")
-                line = {"step": step, "epoch": epoch, "loss": loss, "learning_rate": rate_at(step, steps, recipe)}
+                line = {"step": step, "epoch": epoch, "loss": loss, "learning_rate": optimizer.param_groups[-1]["lr"]}
                 line["tokens"] = int((part.targets != NONE).sum())
                 line["tokens_per_second"] = round(line["tokens"] / (time.perf_counter() - start), 1)
                 line["batch_hash"] = hashlib.blake2b(b"".join(map(np.ndarray.tobytes, part)), digest_size=8).hexdigest()

@@ -6,7 +6,8 @@ from scripts.evaluation.items import write_items
 from scripts.lib.files import read_card
 
 
-def test_items_of_every_kind(tmp_path, row, suite):
+def test_items_of_every_kind(tmp_path, row, suite, monkeypatch):
+    monkeypatch.setenv("HF_ALLOW_CODE_EVAL", "0")
     out = tmp_path / "small"
     write_items(out, row=row, code="c0de", folder=suite)
     table = pd.read_parquet(out / "items.parquet")

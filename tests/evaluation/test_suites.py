@@ -1,6 +1,7 @@
 """Suites as lm-eval's tasks: scores against lm-eval's own evaluator, and errors that name what is wrong."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -60,27 +61,33 @@ def test_missing_files_are_named(row, suite, tmp_path):
         load_tasks(row, folder)
 
 
-def test_without_network_one_line_names_the_row(monkeypatch, tmp_path):
-    from pathlib import Path
-
+@pytest.fixture
+def shipped(monkeypatch):
+    """Only two folders of lm-eval's tasks are searched, which takes a moment instead of seconds."""
     import lm_eval.tasks
 
-    arc = Path(lm_eval.tasks.__file__).parent / "arc"
+    folder = Path(lm_eval.tasks.__file__).parent
     original = lm_eval.tasks.TaskManager
-    monkeypatch.setattr(lm_eval.tasks, "TaskManager", lambda **_: original(include_defaults=False, include_path=str(arc)))
-    row = {"name": "published", "kind": "harness", "tasks": {"arc_challenge": {}}}
+    paths = [str(folder / "arc"), str(folder / "humaneval")]
+    monkeypatch.setattr(lm_eval.tasks, "TaskManager", lambda **_: original(include_defaults=False, include_path=paths))
+    return {"name": "published", "kind": "harness", "tasks": {"arc_challenge": {}}}
+
+
+def test_without_network_one_line_names_the_row(shipped):
     with pytest.raises(NoTasks) as error:
-        load_tasks(row)
+        load_tasks(shipped)
     assert "suite published, key tasks: arc_challenge cannot be had from the hub" in str(error.value)
     assert "\n" not in str(error.value)
     with pytest.raises(NoTasks, match="lm-eval has no task arc_hard"):
-        load_tasks({**row, "tasks": {"arc_hard": {}}})
+        load_tasks({**shipped, "tasks": {"arc_hard": {}}})
 
 
-def test_tasks_that_run_code_ask_first(row, suite, monkeypatch):
+def test_tasks_that_run_code_ask_first(shipped, row, suite, monkeypatch):
     import lm_eval.api.task
 
-    monkeypatch.setattr(lm_eval.api.task.ConfigurableTask, "UNSAFE_CODE", True, raising=False)
     monkeypatch.delenv("HF_ALLOW_CODE_EVAL", raising=False)
-    with pytest.raises(NoTasks, match="choice runs code .* HF_ALLOW_CODE_EVAL=1"):
+    with pytest.raises(NoTasks, match="suite published, key tasks: humaneval runs code .* HF_ALLOW_CODE_EVAL=1"):
+        load_tasks({**shipped, "tasks": {"humaneval": {}}})
+    monkeypatch.setattr(lm_eval.api.task.ConfigurableTask, "UNSAFE_CODE", True, raising=False)
+    with pytest.raises(NoTasks, match="suite small, key tasks: choice runs code"):
         load_tasks(row, suite)

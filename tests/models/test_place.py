@@ -7,9 +7,9 @@ import torch
 
 from scripts.lib.files import read_card
 from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokenizer
-from scripts.training.architecture import make_model
 from scripts.models.place import place
 from scripts.models.tokenizer import save_tokenizer, train_tokenizer
+from scripts.training.architecture import make_model
 from scripts.training.output import save_model
 
 ROW = {"name": "mine", "kind": "path"}

@@ -67,13 +67,14 @@ def test_reading_survives_noise_and_nonsense():
 
 
 def test_a_wrong_sum_and_a_wrong_turn_are_false():
-    for text in ("7 + 5 = 13", "def add_3(n):\n    return n + 3\n\nassert add_3(4) == 8"):
+    for text in ("7 + 5 = 13", "7+5=13", "9-4=6", "def add_3(n):\n    return n + 3\n\nassert add_3(4) == 8"):
         (fact,) = facts_stated(text, PLACE)
         assert not PLACE.is_true(fact)
-    a, b = PLACE.people[:2]
-    for who, right in ((a, True), (b, False)):
-        (fact,) = facts_stated(f"{a} was strong but {b} was weak, so {who} carried the heavy box.", PLACE)
-        assert PLACE.is_true(fact) is right
+    trait = PLACE.truth["trait"]
+    a, b = (next(person for person in PLACE.people if word in trait[person]) for word in ("strong", "weak"))
+    for who, right in ((a, True), ("the strong one", True), (b, False), ("the weak one", False)):
+        *traits, deed = facts_stated(f"{a} was strong but {b} was weak, so {who} carried the heavy box.", PLACE)
+        assert all(PLACE.is_true(fact) for fact in traits) and PLACE.is_true(deed) is right
 
 
 def test_code_runs():

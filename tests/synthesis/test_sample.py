@@ -102,7 +102,9 @@ def test_killed_and_resumed_gives_the_same_corpus(folder, tmp_path, monkeypatch)
     count, cut = 37 * 12 + 5, tmp_path / "cut"
     expected = write(tmp_path / "whole", folder, samples=count).read_bytes()
     cut.mkdir()
-    child = multiprocessing.get_context("fork").Process(target=write, args=(cut, folder), kwargs={"samples": count})
+    child = multiprocessing.get_context("fork").Process(
+        target=write, args=(cut, folder), kwargs={"samples": count}, daemon=True
+    )
     child.start()
     deadline = time.monotonic() + 60
     while len(list(cut.glob("work/block-*.parquet"))) < 3:

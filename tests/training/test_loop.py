@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from scripts.lib.files import BrokenArtifact
-from scripts.training.architecture import make_model
 from scripts.training import loop
+from scripts.training.architecture import make_model
 from scripts.training.data import NONE, Blocks, pack, pairs_of
 from scripts.training.loop import fit, loss_sum, one_step, optimizer_of, rate_at
 from scripts.training.state import folder_of, load_state, save_state
@@ -145,12 +145,13 @@ def test_rates():
 def test_fit_learns_and_says_what_it_did(tmp_path):
     pairs = pairs_of([np.arange(start, start + 12) for start in range(2, 42)], [True] * 40, BOS, EOS)  # counting
     blocks = [pack(pairs, 32, "documents", seed) for seed in range(6)]
+    recipe = {**RECIPE, "schedule": "constant"}
     epochs, model = [], make_model(SHAPE, VOCABULARY, BOS, EOS, seed=0)
     trace = fit(
         model,
         lambda epoch: blocks[epoch - 1],
         [len(part.inputs) for part in blocks],
-        recipe={**RECIPE, "schedule": "constant"},
+        recipe=recipe,
         state=tmp_path / "state.safetensors",
         label="t",
         after_epoch=epochs.append,
@@ -159,6 +160,7 @@ def test_fit_learns_and_says_what_it_did(tmp_path):
     assert [line["step"] for line in trace] == list(range(1, len(trace) + 1))
     assert sum(line["tokens"] for line in trace if line["epoch"] == 2) == (blocks[1].targets != NONE).sum() == 520
     assert len({line["batch_hash"] for line in trace}) == len(trace)
+    assert [line["learning_rate"] for line in trace] == [rate_at(step, len(trace), recipe) for step in range(1, len(trace) + 1)]
     assert trace[0]["loss"] == pytest.approx(math.log(VOCABULARY), abs=0.1)
     assert trace[-1]["loss"] < trace[0]["loss"] - 1
 
