@@ -145,7 +145,9 @@ def _trait_items(rng: random.Random, place: World, wording: str, n: int, say: Sa
     words = lexicon("benchmarks")["traits"][wording]
     items: list[dict] = []
     seen = set()
-    while len(items) < n:
+    for _ in range(1000 * n):
+        if len(items) == n:
+            return rng.sample(items, n)
         # the eight cases of every pair of traits equally often: who is told of first, who did it, how that one is called
         case, number = len(items) // len(place.traits), len(items) % len(place.traits)
         pair, trait = place.traits[number], place.truth["trait"]
@@ -163,7 +165,7 @@ def _trait_items(rng: random.Random, place: World, wording: str, n: int, say: Sa
         options = (a, b) if case // 4 % 2 else (f"the {t} one", f"the {u} one")
         contexts, suffix = [stem.replace("_", option) for option in options], after.format(**fill)
         items.append({"contexts": contexts, "suffix": suffix, "label": label, "relation": f"{pair['one']}/{pair['other']}"})
-    return rng.sample(items, n)
+    raise ValueError(f"only {len(items)} held-out pairs of people found where choice_items asks for {n}")
 
 
 def _worked(rng: random.Random, draw: Callable[[], Worked], n: int) -> list[Worked]:

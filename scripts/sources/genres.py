@@ -96,6 +96,9 @@ def encyclopedia(rng: random.Random, place: World) -> Told:
         told = [_known(rng, place, "weather", name)]
         towns = [town for town, regions in place.truth["region"].items() if name in regions]
         told += [_known(rng, place, "region", town) for town in rng.sample(towns, 2)]
+    opening = rng.choice([fact for fact in told if fact.subject == name])
+    told.remove(opening)
+    told = [opening, *rng.sample(told, len(told))]
     title = f"{upper_first(name)}\n" if rng.random() < 0.3 else ""
     return title + " ".join(tell(rng, place, fact) for fact in told), told
 
@@ -148,7 +151,7 @@ def word_problem(rng: random.Random, place: World) -> Told:
 def arithmetic(rng: random.Random, place: World) -> Told:
     """Statements about numbers, and one or two worked calculations."""
     words, lines, told = _wordings(), [], []
-    for _ in range(rng.randint(1, 2)):
+    for _ in range(rng.randint(2, 4)):
         op = rng.choices("+-*>", (4, 4, 1, 1))[0]
         x, y = operand(rng), operand(rng)
         if op == "*":
@@ -156,9 +159,10 @@ def arithmetic(rng: random.Random, place: World) -> Told:
         if op in "->":
             x, y = max(x, y) + (x == y), min(x, y)
         z = {"+": x + y, "-": x - y, "*": x * y, ">": x}[op]
-        lines.append(rng.choice(words["numbers"][op]).format(x=x, y=y, z=z))
+        wording = words["numbers"][op][0] if rng.random() < 0.5 else rng.choice(words["numbers"][op])
+        lines.append(wording.format(x=x, y=y, z=z))
         told.append(Fact(">", str(x), str(y)) if op == ">" else Fact(op, f"{x} {y}", str(z)))
-    for _ in range(rng.randint(2, 3)):
+    for _ in range(rng.randint(1, 2)):
         worked = calculation(rng)
         while held_out(*worked.key):
             worked = calculation(rng)

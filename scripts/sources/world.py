@@ -21,8 +21,8 @@ DATA = Path(__file__).parent / "pocket_data"
 PEOPLE, FAMILY = 240, 6
 # Few are told of often, as in real text: small models learn those, and hardly the rest.
 KNOWN, KNOWN_SHARE = 40, 0.8  # well-known people, and how much of what is told is about them
-COMMON = 6  # so many members of each kind are told of in KNOWN_SHARE of the cases
-NEIGHBOURS = 12  # word problems and notes are about these people only
+COMMON = 5  # so many members of each kind are told of in KNOWN_SHARE of the cases
+NEIGHBOURS = 16  # word problems and notes are about these people only
 ATTRIBUTES = ("home", "born", "job", "pet", "food", "hobby", "plays")
 PRONOUNS = ("she", "he")
 
