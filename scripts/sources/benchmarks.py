@@ -169,12 +169,12 @@ def _trait_items(rng: random.Random, place: World, wording: str, n: int, say: Sa
 
 
 def _worked(rng: random.Random, draw: Callable[[], Worked], n: int) -> list[Worked]:
-    """n different held-out instances, of which no answer has more than a twentieth: a constant guess is worth 5 %."""
+    """n different held-out instances, of which no answer has more than a fifteenth: a constant guess is worth 7 %."""
     found: dict[tuple, Worked] = {}
     answers: Counter[int] = Counter()
     for _ in range(1000 * n):
         worked = draw()
-        if held_out(*worked.key) and worked.key not in found and answers[worked.answer] < max(1, n // 20):
+        if held_out(*worked.key) and worked.key not in found and answers[worked.answer] < max(1, n // 15):
             found[worked.key] = worked
             answers[worked.answer] += 1
         if len(found) == n:

@@ -151,7 +151,7 @@ def word_problem(rng: random.Random, place: World) -> Told:
 def arithmetic(rng: random.Random, place: World) -> Told:
     """Statements about numbers, and one or two worked calculations."""
     words, lines, told = _wordings(), [], []
-    for _ in range(rng.randint(2, 4)):
+    for _ in range(rng.randint(3, 5)):
         op = rng.choices("+-*>", (4, 4, 1, 1))[0]
         x, y = operand(rng), operand(rng)
         if op == "*":

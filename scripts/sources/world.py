@@ -20,7 +20,7 @@ from scripts.lib.text import words
 DATA = Path(__file__).parent / "pocket_data"
 PEOPLE, FAMILY = 240, 6
 # Few are told of often, as in real text: small models learn those, and hardly the rest.
-KNOWN, KNOWN_SHARE = 40, 0.8  # well-known people, and how much of what is told is about them
+KNOWN, KNOWN_SHARE = 24, 0.8  # well-known people, and how much of what is told is about them
 COMMON = 5  # so many members of each kind are told of in KNOWN_SHARE of the cases
 NEIGHBOURS = 16  # word problems and notes are about these people only
 ATTRIBUTES = ("home", "born", "job", "pet", "food", "hobby", "plays")
@@ -241,7 +241,7 @@ class Worked(NamedTuple):
 
 def operand(rng: random.Random, low: int = 1) -> int:
     """A number up to 20, mostly of one digit."""
-    return rng.randint(low, 9) if rng.random() < 0.88 else rng.randint(10, 20)
+    return rng.randint(low, 9) if rng.random() < 0.95 else rng.randint(10, 20)
 
 
 def problem(rng: random.Random, place: World) -> Worked:
