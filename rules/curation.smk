@@ -14,15 +14,15 @@ rule curate:
         curated="results/{scale}/corpora/{corpus}/curated.parquet",
         removed="results/{scale}/corpora/{corpus}/removed.parquet",
         report="results/{scale}/corpora/{corpus}/curation.json",
-    params:
-        row=study.row("corpora", "corpus"),
-        code=code_of("scripts/curation/curate.py"),
     log:
         "logs/{scale}/curate/{corpus}.log",
     benchmark:
         "timings/{scale}/curate/{corpus}.tsv"
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/curation/curate.py"),
     script:
         "../scripts/curation/curate.py"
 
@@ -34,14 +34,14 @@ rule budget:
         tokenizer=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
     output:
         documents="results/{scale}/runs/{run}/documents.parquet",
-    params:
-        row=study.row("runs", "run"),
-        code=code_of("scripts/curation/budget.py"),
     log:
         "logs/{scale}/budget/{run}.log",
     benchmark:
         "timings/{scale}/budget/{run}.tsv"
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("runs", "run"),
+        code=code_of("scripts/curation/budget.py"),
     script:
         "../scripts/curation/budget.py"

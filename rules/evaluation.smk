@@ -10,17 +10,17 @@ rule pocket_suite:
     """Benchmarks about the pocket world, as lm-eval tasks."""
     output:
         folder=directory("results/{scale}/suites/{suite}"),
-    params:
-        row=study.row("suites", "suite"),
-        code=code_of("scripts/sources/benchmarks.py", "scripts/sources/pocket_data/*.yaml", "scripts/evaluation/tasks/*.yaml"),
-    wildcard_constraints:
-        suite=study.names("suites", kind="pocket"),
     log:
         "logs/{scale}/pocket_suite/{suite}.log",
     benchmark:
         "timings/{scale}/pocket_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="pocket"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("suites", "suite"),
+        code=code_of("scripts/sources/benchmarks.py", "scripts/sources/pocket_data/*.yaml", "scripts/evaluation/tasks/*.yaml"),
     script:
         "../scripts/sources/benchmarks.py"
 
@@ -29,17 +29,17 @@ rule harness_suite:
     """The items of lm-eval's own tasks, for decontamination."""
     output:
         folder=directory("results/{scale}/suites/{suite}"),
-    params:
-        row=study.row("suites", "suite"),
-        code=code_of("scripts/evaluation/items.py"),
-    wildcard_constraints:
-        suite=study.names("suites", kind="harness"),
     log:
         "logs/{scale}/harness_suite/{suite}.log",
     benchmark:
         "timings/{scale}/harness_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="harness"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("suites", "suite"),
+        code=code_of("scripts/evaluation/items.py"),
     script:
         "../scripts/evaluation/items.py"
 
@@ -52,17 +52,17 @@ rule evaluate_run:
         suite="results/{scale}/suites/{suite}",
     output:
         scores="results/{scale}/evaluations/{run}/{suite}.parquet",
-    params:
-        row=study.json_row("suites", "suite"),
-        code=code_of("scripts/evaluation/harness.py"),
-    resources:
-        gpu=study.gpus,
     log:
         "logs/{scale}/evaluate_run/{run}-{suite}.log",
     benchmark:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     conda:
         "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        row=study.json_row("suites", "suite"),
+        code=code_of("scripts/evaluation/harness.py"),
     shell:
         """
         python -m scripts.evaluation.harness \
@@ -74,7 +74,7 @@ rule evaluate_run:
             --name {wildcards.run:q} \
             --out {output.scores:q} \
             --work results/{wildcards.scale}/work/evaluate_run/{wildcards.run:q}-{wildcards.suite:q} \
-            &> {log:q}
+            &>{log:q}
         """
 
 
@@ -85,17 +85,17 @@ rule evaluate_model:
         suite="results/{scale}/suites/{suite}",
     output:
         scores="results/{scale}/evaluations/{model}/{suite}.parquet",
-    params:
-        row=study.json_row("suites", "suite"),
-        code=code_of("scripts/evaluation/harness.py"),
-    resources:
-        gpu=study.gpus,
     log:
         "logs/{scale}/evaluate_model/{model}-{suite}.log",
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
     conda:
         "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        row=study.json_row("suites", "suite"),
+        code=code_of("scripts/evaluation/harness.py"),
     shell:
         """
         python -m scripts.evaluation.harness \
@@ -105,7 +105,7 @@ rule evaluate_model:
             --suite {input.suite:q} \
             --name {wildcards.model:q} \
             --out {output.scores:q} \
-            &> {log:q}
+            &>{log:q}
         """
 
 
@@ -116,15 +116,15 @@ rule bits:
         heldout=study.field("gates", "gate", "heldout", "results/{scale}/sources/{value}/documents.parquet"),
     output:
         bits="results/{scale}/gates/{gate}.bits.csv",
-    params:
-        row=study.json_row("gates", "gate"),
-        code=code_of("scripts/evaluation/bits.py"),
     log:
         "logs/{scale}/bits/{gate}.log",
     benchmark:
         "timings/{scale}/bits/{gate}.tsv"
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.json_row("gates", "gate"),
+        code=code_of("scripts/evaluation/bits.py"),
     shell:
         """
         python -m scripts.evaluation.bits \
@@ -133,7 +133,7 @@ rule bits:
             --models {input.models:q} \
             --heldout {input.heldout:q} \
             --out {output.bits:q} \
-            &> {log:q}
+            &>{log:q}
         """
 
 
@@ -144,15 +144,15 @@ rule gate:
         bits="results/{scale}/gates/{gate}.bits.csv",
     output:
         table="results/{scale}/gates/{gate}.csv",
-    params:
-        row=study.row("gates", "gate"),
-        tasks=study.gate_tasks,
-        code=code_of("scripts/evaluation/gate.py"),
     log:
         "logs/{scale}/gate/{gate}.log",
     benchmark:
         "timings/{scale}/gate/{gate}.tsv"
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("gates", "gate"),
+        tasks=study.gate_tasks,
+        code=code_of("scripts/evaluation/gate.py"),
     script:
         "../scripts/evaluation/gate.py"

@@ -11,15 +11,15 @@ rule tokenizer:
         documents=study.mixed("tokenizers", "tokenizer"),
     output:
         folder=directory("results/{scale}/tokenizers/{tokenizer}"),
-    params:
-        row=study.row("tokenizers", "tokenizer"),
-        code=code_of("scripts/models/tokenizer.py"),
     log:
         "logs/{scale}/tokenizer/{tokenizer}.log",
     benchmark:
         "timings/{scale}/tokenizer/{tokenizer}.tsv"
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("tokenizers", "tokenizer"),
+        code=code_of("scripts/models/tokenizer.py"),
     script:
         "../scripts/models/tokenizer.py"
 
@@ -33,18 +33,18 @@ rule pretrain:
         folder=directory("results/{scale}/models/{model}"),
         card="results/{scale}/models/{model}.card.json",
         trace="results/{scale}/models/{model}.trace.parquet",
-    params:
-        row=study.json_row("models", "model"),
-        code=code_of("scripts/training/pretrain.py"),
-        work=study.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
-    wildcard_constraints:
-        model=study.names("models", kind="scratch"),
     log:
         "logs/{scale}/pretrain/{model}.log",
     benchmark:
         "timings/{scale}/pretrain/{model}.tsv"
+    wildcard_constraints:
+        model=study.names("models", kind="scratch"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.json_row("models", "model"),
+        code=code_of("scripts/training/pretrain.py"),
+        work=study.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
     shell:
         """
         python -m scripts.training.pretrain \
@@ -55,7 +55,7 @@ rule pretrain:
             --out {output.folder:q} \
             --trace {output.trace:q} \
             --work {params.work:q} \
-            &> {log:q}
+            &>{log:q}
         """
 
 
@@ -64,17 +64,17 @@ rule local_model:
     output:
         folder=directory("results/{scale}/models/{model}"),
         card="results/{scale}/models/{model}.card.json",
-    params:
-        row=study.row("models", "model"),
-        code=code_of("scripts/models/place.py"),
-    wildcard_constraints:
-        model=study.names("models", kind="path"),
     log:
         "logs/{scale}/local_model/{model}.log",
     benchmark:
         "timings/{scale}/local_model/{model}.tsv"
+    wildcard_constraints:
+        model=study.names("models", kind="path"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("models", "model"),
+        code=code_of("scripts/models/place.py"),
     script:
         "../scripts/models/place.py"
 
@@ -84,16 +84,16 @@ rule hub_model:
     output:
         folder=directory("results/{scale}/models/{model}"),
         card="results/{scale}/models/{model}.card.json",
-    params:
-        row=study.row("models", "model"),
-        code=code_of("scripts/models/place.py"),
-    wildcard_constraints:
-        model=study.names("models", kind="hub"),
     log:
         "logs/{scale}/hub_model/{model}.log",
     benchmark:
         "timings/{scale}/hub_model/{model}.tsv"
+    wildcard_constraints:
+        model=study.names("models", kind="hub"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("models", "model"),
+        code=code_of("scripts/models/place.py"),
     script:
         "../scripts/models/place.py"

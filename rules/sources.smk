@@ -11,17 +11,17 @@ rule prose:
         lock="envs/laptop.lock",
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
-    params:
-        row=study.row("sources", "source"),
-        code=code_of("scripts/sources/prose.py"),
-    wildcard_constraints:
-        source=study.names("sources", kind="prose"),
     log:
         "logs/{scale}/prose/{source}.log",
     benchmark:
         "timings/{scale}/prose/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="prose"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/prose.py"),
     script:
         "../scripts/sources/prose.py"
 
@@ -30,17 +30,17 @@ rule pocket:
     """Documents of the pocket world, rendered in the genres of the row."""
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
-    params:
-        row=study.row("sources", "source"),
-        code=code_of("scripts/sources/pocket.py", "scripts/sources/pocket_data/*.yaml"),
-    wildcard_constraints:
-        source=study.names("sources", kind="pocket"),
     log:
         "logs/{scale}/pocket/{source}.log",
     benchmark:
         "timings/{scale}/pocket/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="pocket"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/pocket.py", "scripts/sources/pocket_data/*.yaml"),
     script:
         "../scripts/sources/pocket.py"
 
@@ -51,17 +51,17 @@ rule path:
         files=study.local_files,
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
-    params:
-        row=study.row("sources", "source"),
-        code=code_of("scripts/sources/path.py"),
-    wildcard_constraints:
-        source=study.names("sources", kind="path"),
     log:
         "logs/{scale}/path/{source}.log",
     benchmark:
         "timings/{scale}/path/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="path"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/path.py"),
     script:
         "../scripts/sources/path.py"
 
@@ -70,16 +70,16 @@ rule hub:
     """Documents of a hub data set at its pinned revision."""
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
-    params:
-        row=study.row("sources", "source"),
-        code=code_of("scripts/sources/hub.py"),
-    wildcard_constraints:
-        source=study.names("sources", kind="hub"),
     log:
         "logs/{scale}/hub/{source}.log",
     benchmark:
         "timings/{scale}/hub/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="hub"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/hub.py"),
     script:
         "../scripts/sources/hub.py"

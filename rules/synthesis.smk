@@ -11,20 +11,20 @@ rule bos:
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
-    params:
-        row=study.json_row("corpora", "corpus"),
-        code=code_of("scripts/synthesis/sample.py"),
-        work=study.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py"),
-    wildcard_constraints:
-        corpus=study.names("corpora", method="bos"),
-    resources:
-        gpu=study.gpus,
     log:
         "logs/{scale}/bos/{corpus}.log",
     benchmark:
         "timings/{scale}/bos/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="bos"),
     conda:
         "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        row=study.json_row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/sample.py"),
+        work=study.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py"),
     shell:
         """
         python -m scripts.synthesis.sample \
@@ -34,7 +34,7 @@ rule bos:
             --out {output.documents:q} \
             --samples {output.samples:q} \
             --work {params.work:q} \
-            &> {log:q}
+            &>{log:q}
         """
 
 
@@ -45,17 +45,17 @@ rule replay:
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
-    params:
-        row=study.row("corpora", "corpus"),
-        code=code_of("scripts/synthesis/replay.py"),
-    wildcard_constraints:
-        corpus=study.names("corpora", method="replay"),
     log:
         "logs/{scale}/replay/{corpus}.log",
     benchmark:
         "timings/{scale}/replay/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="replay"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/replay.py"),
     script:
         "../scripts/synthesis/replay.py"
 
@@ -68,16 +68,16 @@ rule shuffle:
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
-    params:
-        row=study.row("corpora", "corpus"),
-        code=code_of("scripts/synthesis/shuffle.py"),
-    wildcard_constraints:
-        corpus=study.names("corpora", method="shuffle"),
     log:
         "logs/{scale}/shuffle/{corpus}.log",
     benchmark:
         "timings/{scale}/shuffle/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="shuffle"),
     conda:
         "../envs/laptop.yaml"
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/shuffle.py"),
     script:
         "../scripts/synthesis/shuffle.py"

@@ -14,18 +14,18 @@ rule train:
         checkpoints=directory("results/{scale}/runs/{run}/checkpoints"),
         card="results/{scale}/runs/{run}/checkpoints.card.json",
         trace="results/{scale}/runs/{run}/trace.parquet",
-    params:
-        row=study.json_row("runs", "run"),
-        code=code_of("scripts/training/train.py"),
-        work=study.work("train", "runs", "run", "scripts/training/train.py"),
-    resources:
-        gpu=study.gpus,
     log:
         "logs/{scale}/train/{run}.log",
     benchmark:
         "timings/{scale}/train/{run}.tsv"
     conda:
         "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        row=study.json_row("runs", "run"),
+        code=code_of("scripts/training/train.py"),
+        work=study.work("train", "runs", "run", "scripts/training/train.py"),
     shell:
         """
         python -m scripts.training.train \
@@ -36,5 +36,5 @@ rule train:
             --out {output.checkpoints:q} \
             --trace {output.trace:q} \
             --work {params.work:q} \
-            &> {log:q}
+            &>{log:q}
         """

@@ -2,35 +2,20 @@
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _imports(tree: ast.AST) -> Iterable[str]:
+def _imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def modules_of(script: str | Path, root: Path = ROOT) -> list[Path]:
-    """A script and every module of this project that it imports, however deep, sorted."""
-    todo, found = [root / script], set()
-    while todo:
-        path = todo.pop()
-        if path in found or not path.is_file():
-            continue
-        found.add(path)
-        for name in _imports(ast.parse(path.read_text(encoding="utf-8"))):
-            if name.split(".")[0] in ("scripts", "papers"):
-                base = root / Path(*name.split("."))
-                todo += [base.with_suffix(".py"), base / "__init__.py"]
-    return sorted(found)
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
@@ -41,6 +26,27 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 node.body = body[1:]
     return tree
+
+
+@cache
+def _module(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The hash of a module's code, and the dotted names that it imports from this project; each file is parsed once."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = tuple(name for name in _imports(tree) if name.split(".")[0] in ("scripts", "papers"))
+    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imported
+
+
+def modules_of(script: str | Path, root: Path = ROOT) -> list[Path]:
+    """A script and every module of this project that it imports, however deep, sorted."""
+    todo, found = [root / script], set()
+    while todo:
+        path = todo.pop()
+        if path not in found and path.is_file():
+            found.add(path)
+            for name in _module(path)[1]:
+                base = root / Path(*name.split("."))
+                todo += [base.with_suffix(".py"), base / "__init__.py"]
+    return sorted(found)
 
 
 @cache
@@ -56,8 +62,7 @@ def code_of(script: str, *data: str, root: Path = ROOT) -> str:
         raise FileNotFoundError(f"{script}: no such script")
     digest = hashlib.sha256()
     for path in modules_of(script, root):
-        digest.update(str(path.relative_to(root)).encode())
-        digest.update(ast.dump(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))).encode())
+        digest.update(f"{path.relative_to(root)} {_module(path)[0]}\n".encode())
     for pattern in data:
         files = sorted(root.glob(pattern))
         if not files:

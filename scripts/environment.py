@@ -1,4 +1,4 @@
-"""Writes envs/laptop.yaml (conda) from envs/laptop.lock (pip), so that there is one list of versions: python -m scripts.environment."""
+"""Writes envs/laptop.yaml (conda) from envs/laptop.lock (pip): python -m scripts.environment."""
 
 from scripts.code import ROOT
 

@@ -58,7 +58,14 @@ _text = _is(str, "a string")
 _names = _is((list, str), "a list of strings")
 _table = _is(dict, "a mapping")
 
-_CURATED = {"near_duplicates": _one_of("report", "drop"), "suite": _text, "seed": _whole, "min_tokens?": _whole, "ngram?": _count, "ratio?": _share}
+_CURATED = {
+    "near_duplicates": _one_of("report", "drop"),
+    "suite": _text,
+    "seed": _whole,
+    "min_tokens?": _whole,
+    "ngram?": _count,
+    "ratio?": _share,
+}
 _DRAWN = {"samples": _count, **_CURATED}
 
 # table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.

@@ -63,7 +63,7 @@ def read_yaml(path: Path) -> dict:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Unique) or {}  # noqa: S506 (a SafeLoader)
+            return yaml.load(file, Loader=_Unique) or {}
     except yaml.YAMLError as error:
         raise StudyError(f"{path}: {error}") from None
 
@@ -323,7 +323,7 @@ def gate_of(wildcards) -> list[str]:
 
 
 def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
-    """For ``input:``: the pattern with ``{value}`` from a row's key and ``{scale}`` from the wildcard; one path per list element."""
+    """For ``input:``: a pattern with ``{value}`` from a row's key and ``{scale}``; one path per list element."""
 
     def paths(wildcards):
         value = row_at(table, wildcards[wildcard], wildcards.scale)[key]

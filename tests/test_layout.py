@@ -98,6 +98,7 @@ def test_code_of_ignores_comments_and_sees_helpers(tmp_path):
 
     def hashed():
         code.code_of.cache_clear()
+        code._module.cache_clear()
         return code.code_of("scripts/main.py", root=tmp_path)
 
     before = hashed()

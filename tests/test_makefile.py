@@ -1,4 +1,4 @@
-"""The Makefile makes .venv from the lock, remakes it when it must, and asks Snakemake about every target. Programs are stand-ins."""
+"""The Makefile makes .venv from the lock, remakes it when it must, and leaves targets to Snakemake. Programs are stand-ins."""
 
 import os
 import shutil

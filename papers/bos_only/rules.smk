@@ -14,17 +14,17 @@ rule fig5:
         png="results/{scale}/{figure}.png",
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
-    params:
-        row=study.row("figures", "figure"),
-        code=code_of("papers/bos_only/fig5.py"),
-    wildcard_constraints:
-        figure=study.names("figures", kind="fig5"),
     log:
         "logs/{scale}/fig5/{figure}.log",
     benchmark:
         "timings/{scale}/fig5/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig5"),
     conda:
         "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig5.py"),
     script:
         "fig5.py"
 

@@ -80,7 +80,7 @@ def write_json(path: str | Path, value: object) -> None:
 
 
 def card_path(path: str | Path) -> Path:
-    """Where the card stands: ``documents.parquet`` -> ``documents.card.json``; the folder ``Wren-small`` -> ``Wren-small.card.json``."""
+    """Where the card stands: ``documents.parquet`` -> ``documents.card.json``; a folder ``Wren`` -> ``Wren.card.json``."""
     path = Path(path)
     name = path.stem if path.suffix in {".parquet", ".csv", ".txt", ".jsonl"} else path.name
     return path.with_name(f"{name}.card.json")

@@ -15,6 +15,9 @@ def logging_to(path: str) -> Iterator[None]:
     with open(path, "w", buffering=1, encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         try:
             yield
+        except SystemExit as stop:
+            print(stop.code, file=file)
+            raise
         except BaseException:
             traceback.print_exc(file=file)
             raise

@@ -67,19 +67,20 @@ def biography(rng: random.Random, place: World) -> Told:
     for fact in _about_person(rng, place, person, rng.randint(4, 6)):
         full = f"{person} {place.surname[person]}"
         subject = (full if rng.random() < 0.5 else None) if not told else rng.choice([None, upper_first(place.pronoun[person])])
-        sentences.append(tell(rng, place, fact, subject))
-        told.append(fact)
+        pair = [(tell(rng, place, fact, subject), fact)]
         follow = {"home": ("region", "region", "goods", "landform"), "pet": ("kind",)}.get(fact.relation)
         if follow and rng.random() < 0.8:
             more = _known(rng, place, rng.choice(follow), fact.object)
-            sentences.append(tell(rng, place, more))
-            told.append(more)
+            # at times before the fact itself, but never first of all, where the person is named
+            pair.insert(rng.randint(0, 1) if told else 1, (tell(rng, place, more), more))
+        sentences += [sentence for sentence, _ in pair]
+        told += [fact for _, fact in pair]
     return " ".join(sentences), told
 
 
 def encyclopedia(rng: random.Random, place: World) -> Told:
     """An entry on a thing with what holds for its kind, on a kind with some members, on a town, or on a region."""
-    topic = rng.choices(("thing", "kind", "town", "region"), (10, 2, 5, 1))[0]
+    topic = rng.choices(("thing", "kind", "town", "region"), (12, 1, 3, 1))[0]
     name = place.thing(rng) if topic == "thing" else rng.choice(place.words[topic])
     if topic == "thing":
         kind = place.one("kind", name)
@@ -242,14 +243,12 @@ def _typos(rng: random.Random, text: str) -> str:
 def web(rng: random.Random, place: World) -> Told:
     """A noisy page: menu, cookie lines, chatter with typos, and scattered facts, which stay true."""
     words = lexicon()["web"]
-    told = []
-    for _ in range(rng.randint(1, 2)):
-        told += _about_person(rng, place, place.person(rng), rng.randint(1, 2))
+    told = _about_person(rng, place, place.person(rng), rng.randint(1, 3))
     thing, town = place.thing(rng), rng.choice(place.words["town"])
     kind = place.one("kind", thing)
     others = [("colour", thing), ("kind", thing), ("origin", thing), ("region", town), ("goods", town), ("landform", town)]
     others += [("part", kind), ("place", kind), ("use", kind)]
-    told += [_known(rng, place, relation, subject) for relation, subject in rng.sample(others, rng.randint(0, 2))]
+    told += [_known(rng, place, relation, subject) for relation, subject in rng.sample(others, rng.randint(1, 3))]
     rng.shuffle(told)
     lines = []
     for fact in told:
