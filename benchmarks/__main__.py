@@ -35,8 +35,8 @@ def _model_row() -> dict:
 
 def sampling(length: int = 128) -> Iterator[Line]:
     """The engines on fresh weights, which seldom end a text by themselves; an EOS counts as a token."""
-    from scripts.training.architecture import make_model
     from scripts.synthesis.sample import engine_of
+    from scripts.training.architecture import make_model
 
     row = _model_row()
     with tempfile.TemporaryDirectory() as folder:
