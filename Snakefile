@@ -39,7 +39,7 @@ SCALE = study.active_scale(config)
 
 
 onstart:
-    study.refuse_without_gpu(SCALE, workflow.executor_plugin.common_settings)
+    study.refuse_without_gpu(SCALE, workflow.executor_plugin.name)
 
 
 include: "rules/sources.smk"
