@@ -100,3 +100,32 @@ def test_a_flipped_byte_in_a_big_file_is_found(built):
         assert "bos-Finch-small-t1.0/synthesized.parquet" in log and "sha256" in log
     finally:
         path.write_bytes(good)
+
+
+def test_a_model_saved_outside_gets_its_own_figure(built, tmp_path_factory):
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("outside") / "my model"
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        ["some words of a stranger"], trainers.BpeTrainer(special_tokens=["<s>", "</s>"], initial_alphabet=alphabet)
+    )
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>").save_pretrained(folder)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=tokenizer.get_vocab_size(), bos_token_id=0, eos_token_id=1, **size)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    path = built / "papers/bos_only/study.yaml"
+    before = path.read_text(encoding="utf-8")
+    row = f'models:\n  my-model: {{kind: path, scales: [smoke], path: "{folder}"}}\n'
+    path.write_text(before.replace("models:\n", row, 1), encoding="utf-8")
+    try:
+        snakemake(built, SMOKE, "--show-failed-logs", "results/fig5-my-model.pdf")
+        table = pd.read_csv(built / "results/fig5-my-model.csv")
+        assert jobs(snakemake(built, "-n", SMOKE, "results/fig5.pdf").stdout) == set()
+    finally:
+        path.write_text(before, encoding="utf-8")
+    assert set(table.series) == {"self", "same_lineage", "stronger", "cross_family", "replay", "shuffled"}
+    assert set(table.run[table.series == "self"]) == {"my-model-on-bos-my-model-t1.0"}
