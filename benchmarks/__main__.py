@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = "laptop"
-VOCABULARY = 1024
+VOCABULARY = 2048
 Line = tuple[str, str, str, str]  # name, value, unit, how it was measured
 
 

@@ -77,7 +77,9 @@ def _fact_items(rng: random.Random, place: World, wordings: dict, wording: str, 
     counts = {path: round(n * entry["share"] / total) for path, entry in wordings.items()}
     counts[max(counts, key=lambda path: counts[path])] += n - sum(counts.values())
     for path, entry in wordings.items():
-        subjects = _subjects(rng, place, path.split(".")[0], counts[path])
+        subjects, used = _subjects(rng, place, path.split(".")[0], counts[path]), set()
+        if len(entry["benchmark"]) > 1:  # the same subject once more, in other words
+            subjects += _subjects(rng, place, path.split(".")[0], counts[path] - len(subjects))
         answers = []
         for subject in subjects:
             value = subject
@@ -87,7 +89,9 @@ def _fact_items(rng: random.Random, place: World, wordings: dict, wording: str, 
         spare = sorted({v for values in place.truth[path.split(".")[-1]].values() for v in values} - set(answers))
         wrong = distractors(rng, answers) if len(set(answers)) > 3 else [_fill(rng, a, answers + spare) for a in answers]
         for subject, (choices, label) in zip(subjects, _place_answers(rng, answers, wrong), strict=True):
-            question = upper_first(say(entry[wording]).format(**forms(place, subject, "s")))
+            template = say([each for each in entry[wording] if (subject, each) not in used] or entry[wording])
+            used.add((subject, template))
+            question = upper_first(template.format(**forms(place, subject, "s")))
             query = words["layout"][wording].format(q=question)
             items.append({"query": query, "choices": [upper_first(c) for c in choices], "label": label, "relation": path})
     if len(items) < n:

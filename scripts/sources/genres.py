@@ -254,7 +254,7 @@ def web(rng: random.Random, place: World) -> Told:
     for fact in told:
         sentence = tell(rng, place, fact)
         noise = rng.random()
-        if noise < 0.1:
+        if noise < 0.04:
             sentence = sentence.upper()
         elif noise < 0.2:
             sentence = f"* {sentence.rstrip('.')} !!"

@@ -267,14 +267,16 @@ def problem(rng: random.Random, place: World) -> Worked:
 
 
 def calculation(rng: random.Random) -> Worked:
-    """A plain calculation: a chain of two operations, an equation, the largest of three, or the next of a sequence."""
-    kind = rng.choices(("chain", "equation", "largest", "sequence"), (55, 19, 18, 8))[0]
+    """A plain calculation: a chain of one or two operations, an equation, the largest of three, or the next of a sequence."""
+    kind = rng.choices(("chain", "equation", "largest", "sequence"), (60, 20, 12, 8))[0]
     x, y, z = operand(rng), operand(rng), operand(rng)
     if kind == "chain":
         first, second = rng.choice("+-"), rng.choice("+-")
         if first == "-":
             x, y = max(x, y) + (x == y), min(x, y)
         between = OPERATIONS[first](x, y)
+        if rng.random() < 0.5:
+            return Worked(kind, {"e": f"{x}{first}{y}"}, ((x, first, y, between),), between, (kind, x, first, y))
         if second == "-" and z > between:
             second = "+"
         answer = OPERATIONS[second](between, z)
