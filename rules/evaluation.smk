@@ -63,6 +63,7 @@ rule evaluate_run:
     params:
         row=study.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/harness.py"),
+        work=study.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run"),
     shell:
         """
         python -m scripts.evaluation.harness \
@@ -73,7 +74,7 @@ rule evaluate_run:
             --suite {input.suite:q} \
             --name {wildcards.run:q} \
             --out {output.scores:q} \
-            --work results/{wildcards.scale}/work/evaluate_run/{wildcards.run:q}-{wildcards.suite:q} \
+            --work {params.work:q} \
             &>{log:q}
         """
 

@@ -283,13 +283,17 @@ def json_row(table: str, wildcard: str) -> Callable:
     return lambda wildcards: json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True)
 
 
-def work(rule: str, table: str, wildcard: str, script: str) -> Callable:
-    """For ``params:``: the folder from which a killed job of this row and this code resumes."""
+def work(rule: str, table: str, wildcard: str, script: str, also: str | None = None) -> Callable:
+    """For ``params:``: the folder from which a killed job of this row and this code resumes.
+
+    ``also`` is a second wildcard that tells jobs of one row apart: the run, where the row is a suite's.
+    """
 
     def folder(wildcards):
         text = json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True) + code_of(script)
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return f"results/{wildcards.scale}/work/{rule}/{wildcards[wildcard]}-{key}"
+        name = f"{wildcards[also]}-{wildcards[wildcard]}" if also else wildcards[wildcard]
+        return f"results/{wildcards.scale}/work/{rule}/{name}-{key}"
 
     return folder
 

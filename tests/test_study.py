@@ -108,6 +108,28 @@ def test_constraints_take_only_names_of_rows():
     assert not re.fullmatch(study.names("models", kind="nothing"), "")
 
 
+def test_a_work_folder_is_of_one_row_one_code_and_one_job(monkeypatch):
+    from types import SimpleNamespace
+
+    class Wildcards(SimpleNamespace):
+        def __getitem__(self, name):
+            return getattr(self, name)
+
+    where = study.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run")
+    folders = [
+        where(Wildcards(scale=s, suite=n, run=r))
+        for s, n, r in (
+            ("laptop", "pocket", "a"),
+            ("laptop", "pocket", "b"),
+            ("laptop", "pocket-familiar", "a"),
+            ("smoke", "pocket", "a"),
+        )
+    ]
+    monkeypatch.setattr(study, "code_of", lambda script: "edited")
+    folders.append(where(Wildcards(scale="laptop", suite="pocket", run="a")))
+    assert len(set(folders)) == 5
+
+
 def test_gpu_scales_stop_without_a_gpu(monkeypatch):
     monkeypatch.setattr(study.shutil, "which", lambda _: None)
     with pytest.raises(study.StudyError, match="--profile slurm"):
