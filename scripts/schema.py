@@ -66,6 +66,7 @@ _CURATED = {
     "ngram?": _count,
     "ratio?": _share,
 }
+_CURVES = {"student": _text, "arms": _table, "controls": _table, "models": _table, "suites": _names}
 _DRAWN = {"samples": _count, **_CURATED}
 
 # table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.
@@ -91,7 +92,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
     "recipes": {"phases": {"phases": _is(list, "a list of phases"), "note?": _text}},
     "models": {
         "scratch": {
-            "architecture": _one_of("qwen2", "llama"),
+            "architecture": _one_of("qwen2", "llama", "gpt_neox"),
             "tokenizer": _text,
             "recipe": _text,
             "tokens": _count,
@@ -173,7 +174,14 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         }
     },
     "figures": {
-        "fig5": {"student": _text, "arms": _table, "controls": _table, "models": _table, "suite": _text, "temperature": _number}
+        "fig5": {
+            "student": _text,
+            "arms": _table,
+            "controls": _table,
+            "models": _table,
+            "suites": _names,
+            "temperature": _number,
+        }
     },
 }
 KIND = {table: "method" if table == "corpora" else "kind" for table in KEYS}
@@ -198,5 +206,5 @@ REFERENCES = {
     ("gates", "familiar"): "suites",
     ("gates", "heldout"): "sources",
     ("figures", "student"): "models",
-    ("figures", "suite"): "suites",
+    ("figures", "suites"): "suites",
 }

@@ -172,13 +172,13 @@ def _recipes(tables: dict, wheres: dict) -> None:
 
 
 def _figures(tables: dict, wheres: dict) -> None:
-    """Check the runs that a figure draws, and give it the tasks of its suite."""
+    """Check the runs that a figure draws, and give it the tasks of its suites."""
     for name, row in tables["figures"].items():
         for key in ("arms", "controls"):
-            for role, run in row[key].items():
+            for role, run in row.get(key, {}).items():
                 if run not in tables["runs"]:
                     raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
-        row["tasks"] = tables["suites"][row["suite"]]["tasks"]
+        row["tasks"] = {task: how for suite in row.get("suites", []) for task, how in tables["suites"][suite]["tasks"].items()}
 
 
 def resolve(config: dict, studies: dict[str, dict]) -> Study:
@@ -338,10 +338,10 @@ def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
 
 
 def drawn(wildcards) -> list[str]:
-    """For ``input:`` of figure 5: the evaluations of every run that it draws."""
+    """For ``input:`` of a figure: the evaluations of every run that it draws, on each of its suites."""
     figure = row_at("figures", wildcards.figure, wildcards.scale)
-    runs = [*figure["arms"].values(), *figure["controls"].values()]
-    return [f"results/{wildcards.scale}/evaluations/{run}/{figure['suite']}.parquet" for run in dict.fromkeys(runs)]
+    runs = dict.fromkeys([*figure["arms"].values(), *figure.get("controls", {}).values()])
+    return [f"results/{wildcards.scale}/evaluations/{run}/{suite}.parquet" for suite in figure["suites"] for run in runs]
 
 
 def gpus(wildcards) -> int:

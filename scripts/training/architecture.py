@@ -1,7 +1,9 @@
-"""Architectures: the row of a scratch model -> a Qwen2 or Llama with random weights.
+"""Architectures: the row of a scratch model -> a Qwen2, Llama or GPT-NeoX with random weights.
 
 Reads nothing but the row and the ids of BOS and EOS; makes a model in memory. Widths are small, so every detail that is free
-follows the families: tied embeddings, RMSNorm, rotary positions, SwiGLU; Qwen2 has biases in its attention, Llama has not.
+follows the families: Qwen2 and Llama have tied embeddings, RMSNorm, rotary positions and SwiGLU, Qwen2 biases in its attention
+too; GPT-NeoX, as Pythia, has LayerNorm, a parallel residual, rotary positions on a quarter of each head, and an output matrix
+of its own.
 """
 
 from typing import TYPE_CHECKING
@@ -21,26 +23,38 @@ def make_model(row: dict, vocabulary: int, bos: int, eos: int, seed: int) -> "Pr
         ValueError: naming the row and the key, for an unknown architecture or a width that the heads do not divide.
     """
     import torch
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+    from transformers import (
+        GenerationConfig,
+        GPTNeoXConfig,
+        GPTNeoXForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
+    )
 
-    kinds = {"qwen2": (Qwen2Config, Qwen2ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}
+    gated = {"num_key_value_heads": row["heads"], "tie_word_embeddings": True}
+    kinds = {
+        "qwen2": (Qwen2Config, Qwen2ForCausalLM, gated),
+        "llama": (LlamaConfig, LlamaForCausalLM, gated),
+        "gpt_neox": (GPTNeoXConfig, GPTNeoXForCausalLM, {"tie_word_embeddings": False}),
+    }
     if row["architecture"] not in kinds:
         raise ValueError(f"model {row['name']}: architecture is {row['architecture']!r}, expected one of {sorted(kinds)}")
     if row["hidden"] % (2 * row["heads"]):
         raise ValueError(f"model {row['name']}: hidden is {row['hidden']}, expected an even multiple of heads ({row['heads']})")
-    config_class, model_class = kinds[row["architecture"]]
+    config_class, model_class, more = kinds[row["architecture"]]
     config = config_class(
         vocab_size=vocabulary,
         hidden_size=row["hidden"],
         num_hidden_layers=row["layers"],
         num_attention_heads=row["heads"],
-        num_key_value_heads=row["heads"],
         intermediate_size=row["feedforward"],
         max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
         bos_token_id=bos,
         eos_token_id=eos,
         initializer_range=0.02,
+        **more,
     )
     config._attn_implementation = "sdpa"
     with torch.random.fork_rng(devices=[]):

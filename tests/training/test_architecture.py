@@ -18,6 +18,13 @@ def test_size_by_formula(architecture, biases):
     assert parameters(make_model({**ROW, "architecture": architecture}, vocabulary, 0, 1, seed=0)) == expected
 
 
+def test_size_of_a_neox_by_formula():
+    """LayerNorms and all matrices with biases, an output matrix of its own without."""
+    d, f, layers, vocabulary = 12, 20, 2, 50
+    expected = 2 * vocabulary * d + layers * (4 * d * d + 4 * d + 2 * d * f + f + d + 4 * d) + 2 * d
+    assert parameters(make_model({**ROW, "architecture": "gpt_neox"}, vocabulary, 0, 1, seed=0)) == expected
+
+
 def test_weights_follow_the_seed_and_leave_the_generator_alone():
     before = torch.get_rng_state()
     one, same, other = (make_model(ROW, 50, 0, 1, seed).state_dict() for seed in (5, 5, 6))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from papers.bos_only import fig5, power
+from papers.bos_only import curves, fig5, power
 from scripts.lib import claims, figures
 
 CLAIMS = "papers/bos_only/claims.yaml"
@@ -20,6 +20,7 @@ TASKS = {
     "pocket_math": {"label": "MATH analogue", "metric": "exact_match", "filter": "none", "chance": 0.0},
 }
 ROW = {
+    "name": "fig5",
     "arms": {role: f"Wren-small-on-{role}" for role in fig5.ARMS},
     "controls": {role: f"Wren-small-on-{role}" for role in ("twin", "replay", "shuffled")},
     "models": {
@@ -42,7 +43,7 @@ def scores(row=ROW, items=30, subsets=3, seed=0):
     lines = []
     for task, how in row["tasks"].items():
         base = rng.random(items) < 0.5
-        for place, (role, (kind, run)) in enumerate(fig5.series(row).items()):
+        for place, (role, (kind, run)) in enumerate(curves.series(row).items()):
             shares = {"shuffled": 0.0}.get(role, 0.6 - 0.1 * place)
             for subset, epoch in [(-1, 0), *((s, e) for s in range(subsets if kind == "arm" else 1) for e in EPOCHS)]:
                 right = base if epoch == 0 else rng.random(items) < shares
@@ -71,7 +72,7 @@ def made(tmp_path_factory):
 def test_csv_holds_every_series_task_epoch_and_subset(made):
     _, (_, _, csv, _) = made
     table = pd.read_csv(csv, keep_default_na=False, na_values=[""])
-    for role, (kind, _) in fig5.series(ROW).items():
+    for role, (kind, _) in curves.series(ROW).items():
         for task in [*TASKS, "macro"]:
             lines = table[(table["series"] == role) & (table["task"] == task)]
             subsets = 3 if kind == "arm" else 1
@@ -133,11 +134,11 @@ def test_all_text_is_large_enough_inside_and_apart(made, tasks):
     """Fonts of 7 points and more; no text leaves the page, and no panel's text runs into another's."""
     frame, _ = made
     row = {**ROW, "tasks": dict(list(TASKS.items())[:tasks])}
-    found, bases = fig5.changes(frame, row)
+    found, bases = curves.changes(frame, row)
     entries = claims.read_claims(CLAIMS, "fig5")
     values = [np.stack([found[role, task][0] for role in fig5.ARMS], axis=1) for task in row["tasks"]]
     judged = claims.judge(entries, fig5.findings(values, np.array(EPOCHS), entries, 50), "laptop")
-    figure = fig5.draw(fig5.plotted(found, bases, row), judged, row)
+    figure = fig5.draw(curves.plotted(found, bases, row), judged, row)
     figure.canvas.draw()
     page, boxes = figure.bbox, []
     for text in shown(figure):
@@ -173,16 +174,16 @@ def test_missing_scores_and_another_base_are_named():
     stronger = frame["run"] == ROW["arms"]["stronger"]
     math = frame["task"] == "pocket_math"
     with pytest.raises(ValueError, match="Wren-small-on-stronger, task pocket_math.*no scores"):
-        fig5.changes(frame[~(stronger & math)], ROW)
+        curves.changes(frame[~(stronger & math)], ROW)
     hole = frame[~(stronger & math & (frame["epoch"] == 5) & (frame["subset"] == 1) & (frame["item"] == 2))]
     with pytest.raises(ValueError, match="task pocket_math.*expected one for each"):
-        fig5.changes(hole, ROW)
+        curves.changes(hole, ROW)
     with pytest.raises(ValueError, match="items differ"):
-        fig5.changes(frame[~(stronger & math & (frame["item"] == 2))], ROW)
+        curves.changes(frame[~(stronger & math & (frame["item"] == 2))], ROW)
     other = frame.copy()
     other.loc[stronger & math & (frame["epoch"] == 0), "score"] = 0.5
     with pytest.raises(ValueError, match="epoch 0 differs"):
-        fig5.changes(other, ROW)
+        curves.changes(other, ROW)
 
 
 def entries():
