@@ -59,4 +59,4 @@ rule all:
     """Every figure at the active scale."""
     default_target: True
     input:
-        expand("results/{figure}.pdf", figure=["fig5"]),
+        expand("results/{figure}.pdf", figure=["fig2", "fig3", "fig5", "fig9", "fig10"]),

@@ -66,7 +66,7 @@ _CURATED = {
     "ngram?": _count,
     "ratio?": _share,
 }
-_CURVES = {"student": _text, "arms": _table, "controls": _table, "models": _table, "suites": _names}
+_CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names}
 _DRAWN = {"samples": _count, **_CURATED}
 
 # table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.
@@ -174,14 +174,11 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         }
     },
     "figures": {
-        "fig5": {
-            "student": _text,
-            "arms": _table,
-            "controls": _table,
-            "models": _table,
-            "suites": _names,
-            "temperature": _number,
-        }
+        "fig2": _CURVES,
+        "fig3": _CURVES,
+        "fig5": {**_CURVES, "temperature": _number},
+        "fig9": _CURVES,
+        "fig10": {**_CURVES, "crossed": _table},
     },
 }
 KIND = {table: "method" if table == "corpora" else "kind" for table in KEYS}

@@ -8,6 +8,7 @@ Three kinds of writing keep the tables short:
   scale, the row, list element or mapping entry that names it does not exist there.
 - a row whose name has its own keys in braces stands for one row per combination: ``bos-{source_model}-t{temperature}``.
 - every model of kind ``path`` is a student besides the role's own, so that rows naming ``{student}`` exist for it too.
+- every model that is trained from scratch has replicates of other seeds, Wren-small-r2 and on, and all rows exist for them too.
 """
 
 import hashlib
@@ -174,11 +175,29 @@ def _recipes(tables: dict, wheres: dict) -> None:
 def _figures(tables: dict, wheres: dict) -> None:
     """Check the runs that a figure draws, and give it the tasks of its suites."""
     for name, row in tables["figures"].items():
-        for key in ("arms", "controls"):
+        for key in ("arms", "controls", "crossed"):
             for role, run in row.get(key, {}).items():
                 if run not in tables["runs"]:
                     raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
         row["tasks"] = {task: how for suite in row.get("suites", []) for task, how in tables["suites"][suite]["tasks"].items()}
+
+
+def _seeds(study: dict, name: str, row: dict) -> list[tuple[str, dict]]:
+    """The replicates of a model that is trained from scratch: the same row under other seeds."""
+    if row.get("kind") != "scratch":
+        return []
+    return [(f"{name}-r{n}", {**row, "seed": row["seed"] + 100 * (n - 1)}) for n in range(2, study.get("replicates", 1) + 1)]
+
+
+def _replicates(study: dict, roles: dict) -> list[dict]:
+    """The roles as played by replicates, one cast a seed after the first; the gate belongs to the first."""
+    scratch = {name for name, row in study.get("models", {}).items() if row.get("kind") == "scratch"}
+    if scratch.isdisjoint(roles.values()):
+        return []
+    return [
+        {role: f"{model}-r{n}" if model in scratch else model for role, model in roles.items()} | {"gate": None, "of": f"-r{n}"}
+        for n in range(2, study.get("replicates", 1) + 1)
+    ]
 
 
 def resolve(config: dict, studies: dict[str, dict]) -> Study:
@@ -191,7 +210,7 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
     Raises:
         StudyError: for the first row that cannot be used.
     """
-    known = {*KEYS, "roles"}
+    known = {*KEYS, "roles", "replicates"}
     for file, study in studies.items():
         if unknown := set(study) - known:
             raise StudyError(f"{file}: unknown table {', '.join(sorted(unknown))}; tables are {', '.join(sorted(known))}")
@@ -211,6 +230,8 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
             ]
             own = [{**roles, "student": m, "self": m, "twin": None, "fresh": None, "gate": None, "of": f"-{m}"} for m in mine]
             casts = [roles, *(cast for cast in own if cast["student"] != roles["student"])]
+            casts += _replicates(study, roles)
+            written += [(table, *made) for table, *row in written if table == "models" for made in _seeds(study, *row)]
             for table, name, row in written:
                 where = f"{file}, table {table}, row {name}"
                 if scale not in row.get("scales", SCALES):
@@ -340,7 +361,7 @@ def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
 def drawn(wildcards) -> list[str]:
     """For ``input:`` of a figure: the evaluations of every run that it draws, on each of its suites."""
     figure = row_at("figures", wildcards.figure, wildcards.scale)
-    runs = dict.fromkeys([*figure["arms"].values(), *figure.get("controls", {}).values()])
+    runs = dict.fromkeys(run for key in ("arms", "controls", "crossed") for run in figure.get(key, {}).values())
     return [f"results/{wildcards.scale}/evaluations/{run}/{suite}.parquet" for suite in figure["suites"] for run in runs]
 
 

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scripts.lib import figures
+from scripts.lib import claims as claims_
+from scripts.lib import figures, statistics
+from scripts.lib.files import atomic
+from scripts.lib.seeds import seed_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,6 +136,109 @@ def arms_of(found: Found, row: dict, names: Iterable[str], tasks: Iterable[str])
     """What ``scripts.lib.statistics`` reads: one array per task, (items, arms, epochs after 0, subsets), arms in this order."""
     names = list(names)
     return [np.stack([found[name, task][0] for name in names], axis=1) for task in tasks]
+
+
+def tasks_of(row: dict, **having: str) -> list[str]:
+    """The figure's tasks with these values: ``tasks_of(row, benchmark="gsm8k")``, ``tasks_of(row, group="math")``."""
+    return [task for task, how in row["tasks"].items() if having.items() <= how.items()]
+
+
+def early(epochs: np.ndarray) -> np.ndarray:
+    """Which epochs are early, bool: up to a quarter of the last, epoch 10 of the paper's 40."""
+    return np.asarray(epochs) <= epochs[-1] / 4
+
+
+def late(epochs: np.ndarray) -> np.ndarray:
+    """Which epochs are late, bool: the last three evaluations, fewer where some of them are early."""
+    return (np.arange(len(epochs)) >= len(epochs) - 3) & ~early(epochs)
+
+
+def bounds(values: list[np.ndarray], draws: int, *names: object) -> tuple[np.ndarray, np.ndarray]:
+    """``statistics.bootstrap`` with a seed from names: estimate (arms, columns), draws (draws, arms, columns)."""
+    return statistics.bootstrap(values, draws, seed_of(*names, "items and subsets"))
+
+
+def peak(estimate: np.ndarray, drawn: np.ndarray, level: float) -> dict:
+    """The largest of several changes with bounds that hold though it was picked: (columns,), (draws, columns)."""
+    low, high = statistics.simultaneous(estimate, drawn, level)
+    place = int(estimate.argmax())
+    return {"estimate": float(estimate[place]), "low": float(low.max()), "high": float(high.max()), "level": level, "at": place}
+
+
+def plain(estimate: float, drawn: np.ndarray, level: float) -> dict:
+    """One number with its bounds: estimate, low, high, level; ``drawn`` has shape (draws,)."""
+    low, high = statistics.interval(drawn, level)
+    return {"estimate": float(estimate), "low": low, "high": high, "level": level}
+
+
+def make(
+    evaluations: Iterable[str],
+    claims: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    artifact: str,
+    findings: Callable,
+    panel: Callable,
+    footer: Callable,
+    look: dict[str, dict],
+    row: dict,
+    code: str,
+    macro: bool = False,
+    draws: int = DRAWS,
+) -> None:
+    """Draw a figure of curves and judge its claims: evaluations and claims.yaml in, the four files out.
+
+    Args:
+        artifact: whose claims these are: fig5, also for a figure of another student.
+        findings: ``(found, epochs, row, entries, draws)`` -> claim -> estimate, low, high, level (see `claims.judge`).
+        panel: ``(axis, entries by claim)`` draws the claims' own panel.
+        footer: ``(table, entries by claim, row)`` -> sentences under the figure.
+        look: see ``draw``. Paths are those of evaluations, claims.yaml and the four outputs.
+    """
+    found, bases = changes(read_scores(evaluations), row)
+    table = plotted(found, bases, row)
+    epochs = found[next(iter(row["arms"])), next(iter(row["tasks"]))][1]
+    entries = claims_.read_claims(claims, artifact)
+    verdicts = claims_.judge(entries, findings(found, epochs, row, entries, draws), row["scale"])
+    with atomic(csv) as beside:
+        table.to_csv(beside, index=False, float_format="%.6g")
+    claims_.write_claims(
+        judged,
+        verdicts,
+        artifact=artifact,
+        figure=row["name"],
+        scale=row["scale"],
+        code=code,
+        intervals_cover=COVER,
+        draws=draws,
+        reading="low and high are one-sided bounds at level",
+    )
+    by_name = {entry["claim"]: entry for entry in verdicts}
+    drawn = draw(table, row, look, footer(table, by_name, row), macro=macro, more=[lambda axis: panel(axis, by_name)])
+    figures.save(drawn, pdf, png)
+
+
+def verdicts_panel(axis: "Axes", by_name: dict[str, dict], signs: dict[str, str], unit: str = "points") -> None:
+    """Claims with their intervals, bounds and verdicts, one below the other; ``signs`` maps claim -> short sentence."""
+    axis.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
+    for place, (name, sign) in enumerate(signs.items()):
+        entry, y = by_name[name], -place
+        axis.plot([entry["low"], entry["high"]], [y, y], color="black", linewidth=1.2, solid_capstyle="butt")
+        axis.plot(entry["estimate"], y, "o", color="black", markersize=3)
+        for bound in claims_.region(entry):
+            if np.isfinite(bound):
+                axis.plot([bound, bound], [y - 0.16, y + 0.16], color=figures.COLOURS["vermilion"], linewidth=1.2)
+        words = f"{sign}: {entry['verdict']}"
+        axis.annotate(words, (0, y + 0.2), xycoords=("axes fraction", "data"), va="bottom", fontsize=7)
+    axis.set_ylim(-len(signs) + 0.6, 0.75)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(unit, labelpad=1)
+    axis.set_title("the claims", fontweight="bold", pad=11)
+    under_title(axis, "tick: bound of the claim")
 
 
 def draw(

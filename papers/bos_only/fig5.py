@@ -14,12 +14,10 @@ from papers.bos_only import curves
 from papers.bos_only.curves import COVER, DRAWS, INK
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
-from scripts.lib.files import atomic
 from scripts.lib.seeds import seed_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ARMS = ("self", "same_lineage", "stronger", "cross_family")  # in the claimed order
 LOOK = {
@@ -86,14 +84,8 @@ def findings(values: list[np.ndarray], epochs: np.ndarray, claims: dict[str, dic
     return out
 
 
-def draw(table: pd.DataFrame, judged: list[dict], row: dict) -> "Figure":
-    """The figure: a panel for each task, one for the macro change, one for the claim; legend and footer below."""
-    return curves.draw(table, row, LOOK, _footer(table, judged, row), more=[lambda axis: _contrasts(axis, judged)])
-
-
-def _contrasts(axis: "Axes", judged: list[dict]) -> None:
+def _contrasts(axis: "Axes", by_name: dict[str, dict]) -> None:
     """The decided quantity: the three contrasts of the macro area with intervals, their bounds and verdicts."""
-    by_name = {entry["claim"]: entry for entry in judged}
     axis.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
     for place, (name, sign) in enumerate(SIGNS.items()):
         entry, y = by_name[name], -place
@@ -111,9 +103,8 @@ def _contrasts(axis: "Axes", judged: list[dict]) -> None:
     curves.under_title(axis, "tick: bound of the claim")
 
 
-def _footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
+def _footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels: scale, n, what bands and intervals cover, verdicts."""
-    by_name = {entry["claim"]: entry for entry in judged}
     arms = table[table["kind"] == "arm"]
     subsets, items = arms["subsets"].iloc[0], table.loc[table["task"] == "macro", "items"].iloc[0]
     said = [f"{sign}: {curves.said(one)}." for one, sign in ((by_name[name], sign) for name, sign in SIGNS.items())]
@@ -136,26 +127,27 @@ def fig5(
     ``row`` has arms and controls (role -> run), tasks (task -> metric, filter, label, chance), models (role -> name),
     temperature and scale.
     """
-    row = {**row, "arms": {role: row["arms"][role] for role in ARMS}}
-    found, bases = curves.changes(curves.read_scores(evaluations), row)
-    table = curves.plotted(found, bases, row)
-    epochs = found[ARMS[0], next(iter(row["tasks"]))][1]
-    values = curves.arms_of(found, row, ARMS, row["tasks"])
-    entries = claims_.read_claims(claims, "fig5")
-    verdicts = claims_.judge(entries, findings(values, epochs, entries, draws), row["scale"])
-    with atomic(csv) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
-    claims_.write_claims(
+
+    def found_for(found, epochs, row, entries, draws):
+        return findings(curves.arms_of(found, row, ARMS, row["tasks"]), epochs, entries, draws)
+
+    curves.make(
+        evaluations,
+        claims,
+        pdf,
+        png,
+        csv,
         judged,
-        verdicts,
         artifact="fig5",
-        scale=row["scale"],
+        findings=found_for,
+        panel=_contrasts,
+        footer=_footer,
+        look=LOOK,
+        row={**row, "arms": {role: row["arms"][role] for role in ARMS}},
         code=code,
-        intervals_cover=COVER,
+        macro=True,
         draws=draws,
-        reading="low and high are one-sided bounds at level",
     )
-    figures.save(draw(table, verdicts, row), pdf, png)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,56 @@ Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluat
 """
 
 
+rule fig2:
+    """Figure 2: change of the student's scores on its own text at three temperatures and on replay."""
+    input:
+        scores=study.drawn,
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig2/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig2/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig2"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig2.py"),
+    script:
+        "fig2.py"
+
+
+rule fig3:
+    """Figure 3: figure 2 for the student of the other family."""
+    input:
+        scores=study.drawn,
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig3/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig3/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig3"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig3.py"),
+    script:
+        "fig3.py"
+
+
 rule fig5:
     """Figure 5: change of the student's scores on text of four source models: self, same lineage, stronger, cross-family."""
     input:
@@ -27,6 +77,56 @@ rule fig5:
         code=code_of("papers/bos_only/fig5.py"),
     script:
         "fig5.py"
+
+
+rule fig9:
+    """Figure 9: figure 2 with examples in the prompt."""
+    input:
+        scores=study.drawn,
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig9/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig9/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig9"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig9.py"),
+    script:
+        "fig9.py"
+
+
+rule fig10:
+    """Figure 10: the other family's student on the first student's text; the crossed interaction of both."""
+    input:
+        scores=study.drawn,
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig10/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig10/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig10"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig10.py"),
+    script:
+        "fig10.py"
 
 
 rule copy_of_the_active_scale:

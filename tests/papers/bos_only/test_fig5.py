@@ -138,7 +138,9 @@ def test_all_text_is_large_enough_inside_and_apart(made, tasks):
     entries = claims.read_claims(CLAIMS, "fig5")
     values = [np.stack([found[role, task][0] for role in fig5.ARMS], axis=1) for task in row["tasks"]]
     judged = claims.judge(entries, fig5.findings(values, np.array(EPOCHS), entries, 50), "laptop")
-    figure = fig5.draw(curves.plotted(found, bases, row), judged, row)
+    table, by_name = curves.plotted(found, bases, row), {entry["claim"]: entry for entry in judged}
+    lines, more = fig5._footer(table, by_name, row), [lambda axis: fig5._contrasts(axis, by_name)]
+    figure = curves.draw(table, row, fig5.LOOK, lines, more=more)
     figure.canvas.draw()
     page, boxes = figure.bbox, []
     for text in shown(figure):

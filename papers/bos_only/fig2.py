@@ -1,0 +1,118 @@
+"""Figure 2 of arXiv 2605.31126: a student trained on its own BOS samples at three temperatures, and on replay.
+
+Reads the evaluations of four runs and papers/bos_only/claims.yaml. Makes fig2.pdf, fig2.png (a panel a benchmark: reasoning,
+comprehension, math, code), fig2.csv (every plotted number) and fig2.claims.json: transient gains in math and code, none from
+replay. Peaks are picked over temperatures and epochs, so that their bounds are simultaneous over both.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from papers.bos_only import curves
+from scripts.lib import figures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+REPLAY = "replay"
+LOOK = {
+    "t0.75": {"color": figures.COLOURS["blue"], "linestyle": "-", "marker": "s"},
+    "t1.0": {"color": figures.COLOURS["orange"], "linestyle": "-", "marker": "^"},
+    "t1.25": {"color": figures.COLOURS["vermilion"], "linestyle": "-", "marker": "D"},
+    REPLAY: {"color": figures.COLOURS["black"], "linestyle": (0, (4, 1.6)), "marker": "o"},
+}
+BENCHMARKS = {"gsm8k": "GSM8K", "math": "MATH", "humaneval": "HumanEval"}  # the math and code panels that the paper names
+SIGNS = {
+    **{f"fig2-{key}-gains": f"{name} gains" for key, name in BENCHMARKS.items()},
+    **{f"fig2-{key}-fades": f"{name} gain fades" for key, name in BENCHMARKS.items()},
+    "fig2-replay-below": "peak above replay's",
+}
+
+
+def synthetic(row: dict) -> list[str]:
+    """The arms that are not replay, in the row's order."""
+    return [name for name in row["arms"] if name != REPLAY]
+
+
+def fall(values: list[np.ndarray], epochs: np.ndarray, level: float, draws: int, *names: object) -> dict:
+    """How far the late mean lies below the peak, less one sd over subsets at the peak, for the arm with the highest peak.
+
+    ``values`` as for ``scripts.lib.statistics.bootstrap``. The sd is taken as known; bounds are simultaneous over epochs.
+    """
+    unit = np.mean([v.mean(0) for v in values], axis=0)  # (arms, epochs, subsets)
+    best, top = np.unravel_index(unit.mean(-1).argmax(), unit.shape[:2])
+    sd = unit[best, top].std(ddof=1) if unit.shape[-1] > 1 else 0.0
+    last = curves.late(epochs)
+    below = [(v[:, [best]] - v[:, [best]][:, :, last].mean(2, keepdims=True))[:, :, ~last] for v in values]
+    estimate, drawn = curves.bounds(below, draws, *names)
+    return curves.peak(estimate[0] - sd, drawn[:, 0] - sd, level)
+
+
+def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[str, dict], draws: int) -> dict[str, dict]:
+    """What was found for each claim with a direction: estimate, low, high, level."""
+    arms, out = synthetic(row), {}
+    for key in BENCHMARKS:
+        values = curves.arms_of(found, row, arms, curves.tasks_of(row, benchmark=key))
+        name = f"fig2-{key}-gains"
+        estimate, drawn = curves.bounds(values, draws, name)
+        out[name] = _named(curves.peak(estimate.ravel(), drawn.reshape(draws, -1), claims[name]["level"]), arms, epochs)
+        name = f"fig2-{key}-fades"
+        out[name] = fall(values, epochs, claims[name]["level"], draws, name)
+    tasks = [task for key in BENCHMARKS for task in curves.tasks_of(row, benchmark=key)]
+    name = "fig2-replay-below"
+    half = claims[name]["level"] / 2  # each peak's bound at half the level, so that both hold together
+    estimate, drawn = curves.bounds(curves.arms_of(found, row, [*arms, REPLAY], tasks), draws, name)
+    own = curves.peak(estimate[:-1].ravel(), drawn[:, :-1].reshape(draws, -1), half)
+    other = curves.peak(estimate[-1], drawn[:, -1], half)
+    out[name] = {
+        "estimate": own["estimate"] - other["estimate"],
+        "low": own["low"] - other["high"],
+        "high": own["high"] - other["low"],
+        "level": claims[name]["level"],
+    }
+    return out
+
+
+def _named(found: dict, arms: list[str], epochs: np.ndarray) -> dict:
+    """Say at which arm and epoch a peak over (arms, epochs) stands."""
+    place = found.pop("at")
+    return {**found, "series": arms[place // len(epochs)], "epoch": int(epochs[place % len(epochs)])}
+
+
+def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str]:
+    """The lines under the panels: scale, n, what bands and intervals cover, verdicts."""
+    subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
+    return [
+        f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples from the BOS token and on replay "
+        f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
+        f"Transient gains in math and code: {by_name['fig2-transient']['verdict'].upper()}. Peaks are the largest change over "
+        f"temperatures and epochs, with bounds that hold for all of them at once; they cover {curves.COVER}.",
+    ]
+
+
+def panel(axis: "Axes", by_name: dict[str, dict]) -> None:
+    """The claims with their intervals."""
+    curves.verdicts_panel(axis, by_name, SIGNS)
+
+
+if __name__ == "__main__":
+    from scripts.lib.progress import logging_to
+
+    with logging_to(snakemake.log[0]):
+        curves.make(
+            snakemake.input.scores,
+            snakemake.input.claims,
+            snakemake.output.pdf,
+            snakemake.output.png,
+            snakemake.output.csv,
+            snakemake.output.claims,
+            artifact="fig2",
+            findings=findings,
+            panel=panel,
+            footer=footer,
+            look=LOOK,
+            row=snakemake.params.row,
+            code=snakemake.params.code,
+        )
