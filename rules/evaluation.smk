@@ -157,3 +157,32 @@ rule gate:
         code=code_of("scripts/evaluation/gate.py"),
     script:
         "../scripts/evaluation/gate.py"
+
+
+rule gates:
+    """The eight gates of a figure of trained students; one that fails stops the workflow with its reason."""
+    input:
+        scores=study.drawn,
+        bases=study.drawn_bases,
+        documents=study.drawn_documents,
+        corpora=study.drawn_corpora,
+        suites=study.drawn_suites,
+        nll=study.drawn_nll,
+        accumulation="results/{scale}/gates/accumulation.json",
+    output:
+        gates="results/{scale}/gates/{figure}.json",
+    log:
+        "logs/{scale}/gates/{figure}.log",
+    benchmark:
+        "timings/{scale}/gates/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        runs=study.bases_of,
+        hot=study.published_nll,
+        code=code_of("scripts/gates.py"),
+    script:
+        "../scripts/gates.py"

@@ -38,3 +38,25 @@ rule train:
             --work {params.work:q} \
             &>{log:q}
         """
+
+
+rule accumulation:
+    """Whether a batch taken in pieces trains as the batch as a whole: a gate of every figure of trained students."""
+    output:
+        gate="results/{scale}/gates/accumulation.json",
+    log:
+        "logs/{scale}/accumulation.log",
+    benchmark:
+        "timings/{scale}/accumulation.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.training_defaults,
+        code=code_of("scripts/training/accumulation.py"),
+    shell:
+        """
+        python -m scripts.training.accumulation \
+            --row {params.row:q} \
+            --out {output.gate:q} \
+            &>{log:q}
+        """

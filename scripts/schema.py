@@ -114,6 +114,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "parameters": _count,
             "licence": _text,
             "gated": _flag,
+            "hot_nll?": _number,
             "note?": _text,
         },
     },

@@ -358,11 +358,71 @@ def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
     return paths
 
 
+def runs_of(figure: dict) -> list[str]:
+    """The runs that a figure's row names, each once, in its order."""
+    return list(dict.fromkeys(run for key in ("arms", "controls", "crossed") for run in figure.get(key, {}).values()))
+
+
 def drawn(wildcards) -> list[str]:
     """For ``input:`` of a figure: the evaluations of every run that it draws, on each of its suites."""
     figure = row_at("figures", wildcards.figure, wildcards.scale)
-    runs = dict.fromkeys(run for key in ("arms", "controls", "crossed") for run in figure.get(key, {}).values())
-    return [f"results/{wildcards.scale}/evaluations/{run}/{suite}.parquet" for suite in figure["suites"] for run in runs]
+    return [
+        f"results/{wildcards.scale}/evaluations/{run}/{suite}.parquet" for suite in figure["suites"] for run in runs_of(figure)
+    ]
+
+
+def bases_of(wildcards) -> dict[str, str]:
+    """For ``params:`` of a figure's gates: run -> the base that it starts from."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return {run: row_at("runs", run, wildcards.scale)["base"] for run in runs_of(figure)}
+
+
+def drawn_bases(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: the evaluations of the bases by themselves."""
+    figure, bases = row_at("figures", wildcards.figure, wildcards.scale), dict.fromkeys(bases_of(wildcards).values())
+    return [f"results/{wildcards.scale}/evaluations/{base}/{suite}.parquet" for suite in figure["suites"] for base in bases]
+
+
+def drawn_documents(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: what its runs are trained on."""
+    return [f"results/{wildcards.scale}/runs/{run}/documents.parquet" for run in bases_of(wildcards)]
+
+
+def drawn_corpora(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: the sampled corpora of its runs, before curation."""
+    scale = wildcards.scale
+    corpora = dict.fromkeys(row_at("runs", run, scale)["corpus"] for run in bases_of(wildcards))
+    sampled = [corpus for corpus in corpora if row_at("corpora", corpus, scale)["method"] == "bos"]
+    return [f"results/{scale}/corpora/{corpus}/synthesized.parquet" for corpus in sampled]
+
+
+def drawn_suites(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: the suites that it draws."""
+    suites = row_at("figures", wildcards.figure, wildcards.scale)["suites"]
+    return [f"results/{wildcards.scale}/suites/{suite}" for suite in suites]
+
+
+def published_nll(wildcards) -> dict[str, float]:
+    """For ``params:`` of a figure's gates: hot corpus -> published mean NLL of such samples by their own model."""
+    found = {}
+    for path in drawn_corpora(wildcards):
+        corpus = row_at("corpora", path.split("/")[3], wildcards.scale)
+        known = row_at("models", corpus["source_model"], wildcards.scale).get("hot_nll")
+        if known and corpus["temperature"] == 1.25:
+            found[corpus["name"]] = known
+    return found
+
+
+def drawn_nll(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: NLL of the corpora that ``published_nll`` names, by the model that wrote each."""
+    scale = wildcards.scale
+    scored = {corpus: row_at("corpora", corpus, scale)["source_model"] for corpus in published_nll(wildcards)}
+    return [f"results/{scale}/audits/nll/{corpus}-by-{model}.parquet" for corpus, model in scored.items()]
+
+
+def training_defaults(wildcards) -> str:
+    """For ``params:``: the scale's defaults of runs, as JSON."""
+    return json.dumps(read_yaml(ROOT / "config.yaml")["scales"][wildcards.scale]["runs"], sort_keys=True)
 
 
 def gpus(wildcards) -> int:

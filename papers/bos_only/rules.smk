@@ -8,6 +8,7 @@ rule fig2:
     """Figure 2: change of the student's scores on its own text at three temperatures and on replay."""
     input:
         scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
         pdf="results/{scale}/{figure}.pdf",
@@ -33,6 +34,7 @@ rule fig3:
     """Figure 3: figure 2 for the student of the other family."""
     input:
         scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
         pdf="results/{scale}/{figure}.pdf",
@@ -58,6 +60,7 @@ rule fig5:
     """Figure 5: change of the student's scores on text of four source models: self, same lineage, stronger, cross-family."""
     input:
         scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
         pdf="results/{scale}/{figure}.pdf",
@@ -83,6 +86,7 @@ rule fig9:
     """Figure 9: figure 2 with examples in the prompt."""
     input:
         scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
         pdf="results/{scale}/{figure}.pdf",
@@ -108,6 +112,7 @@ rule fig10:
     """Figure 10: the other family's student on the first student's text; the crossed interaction of both."""
     input:
         scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
         pdf="results/{scale}/{figure}.pdf",
