@@ -184,7 +184,7 @@ def _figures(tables: dict, wheres: dict) -> None:
 
 def _seeds(study: dict, name: str, row: dict) -> list[tuple[str, dict]]:
     """The replicates of a model that is trained from scratch: the same row under other seeds."""
-    if row.get("kind") != "scratch":
+    if row.get("kind") != "scratch" or not isinstance(row.get("seed"), int):
         return []
     return [(f"{name}-r{n}", {**row, "seed": row["seed"] + 100 * (n - 1)}) for n in range(2, study.get("replicates", 1) + 1)]
 
