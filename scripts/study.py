@@ -371,6 +371,13 @@ def drawn(wildcards) -> list[str]:
     ]
 
 
+def drawn_sources(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the evaluations, as they are, of the models that its row names."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    models = [model for model in dict.fromkeys(figure["models"].values()) if model in load()[scale]["models"]]
+    return [f"results/{scale}/evaluations/{model}/{suite}.parquet" for suite in figure["suites"] for model in models]
+
+
 def bases_of(wildcards) -> dict[str, str]:
     """For ``params:`` of a figure's gates: run -> the base that it starts from."""
     figure = row_at("figures", wildcards.figure, wildcards.scale)

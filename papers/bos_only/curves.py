@@ -1,8 +1,8 @@
 """Change of scores over epochs: what figures 2, 3, 4, 5, 7, 9 and 10 share. Evaluations in, arrays, tables and panels out.
 
 Reads evaluations (Parquet: run, subset, epoch, task, filter, metric, item, score; epoch 0 is the base). A figure's row has
-``arms`` and ``controls`` (name of the series -> run), ``models`` (name of the series -> what its legend adds), ``tasks`` (task
--> label, metric, filter, chance, benchmark, group) and ``scale``.
+``arms`` and ``controls`` (name of the series -> run), ``models`` (name of the series -> its model), ``legend`` (what the legend
+says of it, if not that), ``tasks`` (task -> label, metric, filter, chance, benchmark, group) and ``scale``.
 """
 
 import textwrap
@@ -187,6 +187,7 @@ def make(
     row: dict,
     code: str,
     macro: bool = False,
+    more: pd.DataFrame | None = None,
     draws: int = DRAWS,
 ) -> None:
     """Draw a figure of curves and judge its claims: evaluations and claims.yaml in, the four files out.
@@ -196,7 +197,8 @@ def make(
         findings: ``(found, epochs, row, entries, draws)`` -> claim -> estimate, low, high, level (see `claims.judge`).
         panel: ``(axis, entries by claim)`` draws the claims' own panel.
         footer: ``(table, entries by claim, row)`` -> sentences under the figure.
-        look: see ``draw``. Paths are those of evaluations, claims.yaml and the four outputs.
+        look: see ``draw``.
+        more: further lines of the CSV. Paths are those of evaluations, claims.yaml and the four outputs.
     """
     found, bases = changes(read_scores(evaluations), row)
     table = plotted(found, bases, row)
@@ -204,7 +206,7 @@ def make(
     entries = claims_.read_claims(claims, artifact)
     verdicts = claims_.judge(entries, findings(found, epochs, row, entries, draws), row["scale"])
     with atomic(csv) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
+        pd.concat([table, more]).to_csv(beside, index=False, float_format="%.6g")
     claims_.write_claims(
         judged,
         verdicts,
@@ -315,7 +317,7 @@ def _labels(row: dict) -> list[str]:
     """Legend entries: the series, and its model on a second line for arms, after a colon for controls."""
     labels = []
     for name, (kind, _) in series(row).items():
-        said = row["models"].get(name, "")
+        said = row.get("legend", row["models"]).get(name, "")
         labels.append(("\n" if kind == "arm" else ": ").join([name.replace("_", " "), said]).strip(": \n"))
     return labels
 

@@ -5,6 +5,7 @@ papers/bos_only/claims.yaml. Makes fig5.pdf and fig5.png (one panel a benchmark 
 number) and fig5.claims.json (verdicts). Panels are descriptive; verdicts are on the macro area, see ``verdicts``.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +85,23 @@ def findings(values: list[np.ndarray], epochs: np.ndarray, claims: dict[str, dic
     return out
 
 
+def own_scores(paths: Iterable[str], row: dict) -> pd.DataFrame:
+    """What each source itself scores, in points, one line per series and task, ``macro`` for the mean: kind ``source``."""
+    scores = curves.read_scores(paths)
+    lines = []
+    for role, model in row["models"].items():
+        mine = scores[(scores["run"] == model) & (scores["epoch"] == 0)]
+        if mine.empty:
+            continue
+        means = {}
+        for task, how in row["tasks"].items():
+            of_task = mine[(mine["task"] == task) & (mine["filter"] == how["filter"]) & (mine["metric"] == how["metric"])]
+            means[task] = 100.0 * of_task["score"].mean()
+        means["macro"] = np.mean(list(means.values()))
+        lines += [{"series": role, "kind": "source", "model": model, "task": task, "base": v} for task, v in means.items()]
+    return pd.DataFrame(lines)
+
+
 def _contrasts(axis: "Axes", by_name: dict[str, dict]) -> None:
     """The decided quantity: the three contrasts of the macro area with intervals, their bounds and verdicts."""
     axis.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
@@ -111,7 +129,8 @@ def _footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[st
     trend, gain = by_name["fig5-trend"], by_name["fig5-self-gains"]
     return [
         f"{curves.SCALES[row['scale']]}. Samples at temperature {row['temperature']}; {items:,} items, {subsets} subsets. "
-        f"Lines: mean over subsets; bands: \u00b11 sd across them; grey: controls, without band; triangles: beyond the panel.",
+        f"Lines: mean over subsets; bands: \u00b11 sd across them; grey: controls, without band; triangles: beyond the panel. "
+        "Own: macro score of the source itself.",
         f"Decided on the macro change over log(1 + epoch), Holm over three. Intervals cover {COVER}.",
         f"Order: {by_name['fig5-order']['verdict'].upper()}.  " + "  ".join(said),
         f"Trend over tasks (Page): p = {trend['p']:.2g}, {trend['verdict']}.  "
@@ -120,17 +139,31 @@ def _footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[st
 
 
 def fig5(
-    evaluations: list[str], claims: str, pdf: str, png: str, csv: str, judged: str, *, row: dict, code: str, draws: int = DRAWS
+    evaluations: list[str],
+    sources: list[str],
+    claims: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    row: dict,
+    code: str,
+    draws: int = DRAWS,
 ) -> None:
     """Draw Figure 5 and judge its claims: paths of evaluations and claims.yaml in, the four files out.
 
-    ``row`` has arms and controls (role -> run), tasks (task -> metric, filter, label, chance), models (role -> name),
-    temperature and scale.
+    ``sources`` are evaluations of the models that wrote the text, as they are. ``row`` has arms and controls (role -> run),
+    tasks (task -> metric, filter, label, chance), models (role -> name), temperature and scale.
     """
 
     def found_for(found, epochs, row, entries, draws):
         return findings(curves.arms_of(found, row, ARMS, row["tasks"]), epochs, entries, draws)
 
+    row = {**row, "arms": {role: row["arms"][role] for role in ARMS}}
+    own = own_scores(sources, row)
+    macro = own[own["task"] == "macro"].set_index("series")["base"]
+    said = {role: f"{model}, own {macro[role]:.1f}" if role in macro else model for role, model in row["models"].items()}
     curves.make(
         evaluations,
         claims,
@@ -143,9 +176,10 @@ def fig5(
         panel=_contrasts,
         footer=_footer,
         look=LOOK,
-        row={**row, "arms": {role: row["arms"][role] for role in ARMS}},
+        row={**row, "legend": said},
         code=code,
         macro=True,
+        more=own,
         draws=draws,
     )
 
@@ -156,6 +190,7 @@ if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         fig5(
             snakemake.input.scores,
+            snakemake.input.sources,
             snakemake.input.claims,
             snakemake.output.pdf,
             snakemake.output.png,

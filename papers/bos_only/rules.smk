@@ -60,6 +60,7 @@ rule fig5:
     """Figure 5: change of the student's scores on text of four source models: self, same lineage, stronger, cross-family."""
     input:
         scores=study.drawn,
+        sources=study.drawn_sources,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:

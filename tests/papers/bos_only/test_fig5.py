@@ -59,7 +59,10 @@ def make(folder, frame, row=ROW, draws=200):
     for path, (_, of_run) in zip(paths, frame.groupby("run", sort=False), strict=True):
         of_run.to_parquet(path)
     outputs = [folder / f"fig5.{kind}" for kind in ("pdf", "png", "csv", "claims.json")]
-    fig5.fig5(paths, CLAIMS, *outputs, row=row, code="0" * 12, draws=draws)
+    own = frame[(frame["run"] == row["arms"]["self"]) & (frame["epoch"] == 0)]
+    sources = pd.concat([own.assign(run=model) for model in ("Wren-small", "Finch-small")])
+    sources.to_parquet(folder / "sources.parquet")
+    fig5.fig5(paths, [folder / "sources.parquet"], CLAIMS, *outputs, row=row, code="0" * 12, draws=draws)
     return outputs
 
 
@@ -72,6 +75,7 @@ def made(tmp_path_factory):
 def test_csv_holds_every_series_task_epoch_and_subset(made):
     _, (_, _, csv, _) = made
     table = pd.read_csv(csv, keep_default_na=False, na_values=[""])
+    table = table[table["kind"] != "source"]
     for role, (kind, _) in curves.series(ROW).items():
         for task in [*TASKS, "macro"]:
             lines = table[(table["series"] == role) & (table["task"] == task)]
@@ -86,6 +90,11 @@ def test_csv_holds_every_series_task_epoch_and_subset(made):
 def test_csv_numbers_against_pandas(made):
     frame, (_, _, csv, _) = made
     table = pd.read_csv(csv, keep_default_na=False, na_values=[""])
+    own = table[table["kind"] == "source"].set_index(["series", "task"])["base"]
+    table = table[table["kind"] != "source"]
+    assert set(own.index.get_level_values(0)) == {"self", "cross_family"}
+    assert own["self", "macro"] == pytest.approx(own["self"].drop("macro").mean(), abs=1e-3)
+    assert own["self", "pocket_math"] == pytest.approx(table.loc[table["task"] == "pocket_math", "base"].iloc[0], abs=1e-3)
     kept = frame[frame["filter"] != "other"]
     means = 100 * kept.groupby(["run", "task", "epoch", "subset"])["score"].mean()
     for line in table[(table["task"] != "macro") & (table["epoch"] > 0)].itertuples():
