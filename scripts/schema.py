@@ -66,7 +66,7 @@ _CURATED = {
     "ngram?": _count,
     "ratio?": _share,
 }
-_CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names}
+_CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names, "tasks?": _names}
 _DRAWN = {"samples": _count, **_CURATED}
 
 # table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.

@@ -173,13 +173,16 @@ def _recipes(tables: dict, wheres: dict) -> None:
 
 
 def _figures(tables: dict, wheres: dict) -> None:
-    """Check the runs that a figure draws, and give it the tasks of its suites."""
+    """Check the runs that a figure draws, and give it the tasks of its suites, or those among them that its row lists."""
     for name, row in tables["figures"].items():
         for key in ("arms", "controls", "crossed"):
             for role, run in row.get(key, {}).items():
                 if run not in tables["runs"]:
                     raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
-        row["tasks"] = {task: how for suite in row.get("suites", []) for task, how in tables["suites"][suite]["tasks"].items()}
+        known = {task: how for suite in row.get("suites", []) for task, how in tables["suites"][suite]["tasks"].items()}
+        if unknown := [task for task in row.get("tasks", []) if task not in known]:
+            raise StudyError(f"{wheres['figures', name]}, key tasks: no task {', '.join(unknown)} in its suites")
+        row["tasks"] = {task: known[task] for task in row.get("tasks", known)}
 
 
 def _seeds(study: dict, name: str, row: dict) -> list[tuple[str, dict]]:
