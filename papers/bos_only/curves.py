@@ -223,24 +223,34 @@ def make(
     figures.save(drawn, pdf, png)
 
 
+MARKS = {
+    claims_.REPRODUCED: {"marker": "o", "color": "black"},
+    claims_.NOT_REPRODUCED: {"marker": "x", "color": "black"},
+    claims_.UNDECIDED: {"marker": "o", "color": "black", "markerfacecolor": "white"},
+    claims_.NOT_COMPARABLE: {"marker": "s", "color": "black", "markerfacecolor": "white"},
+}
+MARKED = (
+    "Claims: disc reproduced, cross not reproduced, circle undecided, square not comparable at this scale; line: interval; "
+    "tick: bound."
+)
+
+
 def verdicts_panel(axis: "Axes", by_name: dict[str, dict], signs: dict[str, str], unit: str = "points") -> None:
-    """Claims with their intervals, bounds and verdicts, one below the other; ``signs`` maps claim -> short sentence."""
+    """Claims with their intervals, bounds and verdicts (MARKS), one below the other; ``signs`` maps claim -> a few words."""
     axis.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
     for place, (name, sign) in enumerate(signs.items()):
         entry, y = by_name[name], -place
-        axis.plot([entry["low"], entry["high"]], [y, y], color="black", linewidth=1.2, solid_capstyle="butt")
-        axis.plot(entry["estimate"], y, "o", color="black", markersize=3)
+        axis.plot([entry["low"], entry["high"]], [y, y], color="black", linewidth=1.2, solid_capstyle="butt", zorder=2)
+        axis.plot(entry["estimate"], y, markersize=4, zorder=3, **MARKS[entry["verdict"]])
         for bound in claims_.region(entry):
             if np.isfinite(bound):
-                axis.plot([bound, bound], [y - 0.16, y + 0.16], color=figures.COLOURS["vermilion"], linewidth=1.2)
-        words = f"{sign}: {entry['verdict']}"
-        axis.annotate(words, (0, y + 0.2), xycoords=("axes fraction", "data"), va="bottom", fontsize=7)
+                axis.plot([bound, bound], [y - 0.18, y + 0.18], color=figures.COLOURS["vermilion"], linewidth=1.2, zorder=1)
+        axis.annotate(sign, (0, y + 0.2), xycoords=("axes fraction", "data"), va="bottom", fontsize=7)
     axis.set_ylim(-len(signs) + 0.6, 0.75)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(unit, labelpad=1)
     axis.set_title("the claims", fontweight="bold", pad=11)
-    under_title(axis, "tick: bound of the claim")
 
 
 def draw(

@@ -33,9 +33,9 @@ LOOK = {
 }
 CROSSED = (("a_on_a", "a_on_b"), ("b_on_b", "b_on_a"))  # each student: own text, the other's
 SIGNS = {
-    "fig10-other-not-better": "other's no better than own",
-    "fig10-a-prefers-own": "A: own minus other's",
-    "fig10-b-prefers-own": "B: own minus other's",
+    "fig10-other-not-better": "other's not above own",
+    "fig10-a-prefers-own": "A: own above other's",
+    "fig10-b-prefers-own": "B: own above other's",
     "fig10-crossed-interaction": "crossed interaction",
 }
 
@@ -106,6 +106,7 @@ def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str
         f"Crossed interaction at temperature 1, macro area: (A own - A on B's) + (B own - B on A's) = {a['estimate']:+.2f} "
         f"{b['estimate']:+.2f} = {curves.said(cross)}. Text quality drops out of this sum. Bounds cover {curves.COVER}.",
         f"Panels in which the other's text is better than B's own after Holm: {'; '.join(better) or 'none'}.",
+        curves.MARKED,
     ]
 
 

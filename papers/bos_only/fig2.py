@@ -89,6 +89,7 @@ def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str
         f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
         f"Transient gains in math and code: {by_name['fig2-transient']['verdict'].upper()}. Peaks are the largest change over "
         f"temperatures and epochs, with bounds that hold for all of them at once; they cover {curves.COVER}.",
+        curves.MARKED,
     ]
 
 

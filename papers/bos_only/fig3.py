@@ -54,6 +54,7 @@ def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str
         f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
         "No gain: the largest change over all conditions and epochs, against a margin of 1.5 points; fall in code: the late "
         f"mean of the three temperatures. Bounds are simultaneous over what a peak is picked from; they cover {curves.COVER}.",
+        curves.MARKED,
     ]
 
 

@@ -63,6 +63,7 @@ def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str
         f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
         f"Examples in the prompt: {shots}. Early: epochs to {epochs[curves.early(epochs)].max()}; late: mean of epochs "
         f"{', '.join(map(str, epochs[curves.late(epochs)]))}. Bounds cover {curves.COVER}.",
+        curves.MARKED,
     ]
 
 
