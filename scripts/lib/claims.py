@@ -28,8 +28,8 @@ OPTIONAL = {"direction", "margin", "tolerance", "level", "all_of"}
 DIRECTIONS = {">", "<", ">=", "<=", "="}
 
 
-def read_claims(path: str | Path, artifact: str) -> dict[str, dict]:
-    """The entries of one artifact, by name, in file order.
+def read_claims(path: str | Path, artifact: str | None = None) -> dict[str, dict]:
+    """The entries of one artifact (of all without one), by name, in file order.
 
     Raises:
         ValueError: naming file, claim and key where an entry has an unknown, missing or contradictory key.
@@ -54,7 +54,7 @@ def read_claims(path: str | Path, artifact: str) -> dict[str, dict]:
             raise ValueError(f"{path}: {name}: margin: expected with >= and <=, and only there")
         if claim["direction"] == "=" and "tolerance" not in claim:
             raise ValueError(f"{path}: {name}: tolerance: expected with the direction =")
-    return {name: claim for name, claim in entries.items() if claim["artifact"] == artifact}
+    return {name: claim for name, claim in entries.items() if artifact in (None, claim["artifact"])}
 
 
 def region(claim: dict) -> tuple[float, float]:
