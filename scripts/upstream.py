@@ -61,7 +61,7 @@ def tables(workflow: "Workflow", figures: Iterable[str], number: int) -> Callabl
 
 
 def sources(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
-    """For ``params:``: figure -> its rule's words on it, the tables that it and its replicates read, the timing files of all."""
+    """For ``params:``: figure -> its rule's words on it; tables and timing files of it and of its replicates."""
 
     def found(wildcards):
         return {
