@@ -10,11 +10,13 @@
 #   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item
 #   results/{scale}/gates/{gate}.csv
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale
+#   results/{scale}/replicates.csv                              claims by replicate; copied to results/ too
+#   results/{scale}/claims.{json,html}                          the page of verdicts; copied to results/ too
 #   results/{scale}/work/                                       from which killed jobs resume; never declared
 #   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
 from snakemake.utils import min_version
 
-from scripts import study
+from scripts import study, upstream
 from scripts.code import code_of
 
 min_version("9.27")
@@ -36,6 +38,7 @@ wildcard_constraints:
 
 
 SCALE = study.active_scale(config)
+FIGURES = ["fig2", "fig3", "fig5", "fig9", "fig10"]  # in the order of the page of verdicts
 
 
 onstart:
@@ -49,6 +52,7 @@ include: "rules/curation.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "papers/bos_only/rules.smk"
+include: "rules/claims.smk"
 
 
 localrules:
@@ -56,7 +60,8 @@ localrules:
 
 
 rule all:
-    """Every figure at the active scale."""
+    """Every figure at the active scale, and the page of verdicts."""
     default_target: True
     input:
-        expand("results/{figure}.pdf", figure=["fig2", "fig3", "fig5", "fig9", "fig10"]),
+        expand("results/{figure}.pdf", figure=FIGURES),
+        "results/claims.html",

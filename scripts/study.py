@@ -435,6 +435,32 @@ def training_defaults(wildcards) -> str:
     return json.dumps(read_yaml(ROOT / "config.yaml")["scales"][wildcards.scale]["runs"], sort_keys=True)
 
 
+def replicates_of(figure: str, number: int, scale: str) -> list[str]:
+    """A figure and those of its further replicates (rows fig5-r2, fig5-r3, up to ``number``) that exist at a scale."""
+    rows = load()[scale]["figures"]
+    return [figure, *(name for name in (f"{figure}-r{r}" for r in range(2, number + 1)) if name in rows)]
+
+
+def replicates(figures: list[str], number: int) -> Callable:
+    """For ``input:``: the claims.json of some figures and of their replicates.
+
+    Raises:
+        StudyError: when ``number`` is none, or no figure has a row for one of the replicates.
+    """
+    if not isinstance(number, int) or number < 1:
+        raise StudyError(f"config.yaml, key replicates: expected a whole number above 0, found {number!r}")
+
+    def paths(wildcards):
+        chosen = [name for figure in figures for name in replicates_of(figure, number, wildcards.scale)]
+        for replicate in range(2, number + 1):
+            if not any(name.endswith(f"-r{replicate}") for name in chosen):
+                where = f"config.yaml, key replicates: {number}"
+                raise StudyError(f"{where}: no figure has a row -r{replicate} at scale {wildcards.scale}")
+        return [f"results/{wildcards.scale}/{name}.claims.json" for name in chosen]
+
+    return paths
+
+
 def gpus(wildcards) -> int:
     """For ``resources:``: GPUs of a job at this scale."""
     return int(wildcards.scale in ("gpu", "paper"))

@@ -20,7 +20,7 @@ def jobs(output: str) -> set[tuple[str, str]]:
 def test_every_target_plans_at_every_scale(project, scale):
     planned = jobs(snakemake(project, "-n", f"--config=scale={scale}").stdout)
     rules = {rule for rule, _ in planned}
-    assert {"fig5", "copy_of_the_active_scale", "bos", "curate", "budget", "train", "evaluate_run"} <= rules
+    assert {"fig5", "copy_of_the_active_scale", "bos", "curate", "budget", "train", "evaluate_run", "verdicts"} <= rules
     row = study.load()[scale]["figures"]["fig5"]
     trained = {wildcards.split("run=")[1] for rule, wildcards in planned if rule == "train"}
     assert trained == {*row["arms"].values(), *row["controls"].values()}

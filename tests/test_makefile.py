@@ -1,6 +1,7 @@
 """The Makefile makes .venv from the lock, remakes it when it must, and leaves targets to Snakemake. Programs are stand-ins."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -10,7 +11,7 @@ PYTHON3 = """#!/bin/sh
 echo venv >> calls
 mkdir -p .venv/bin
 printf '#!/bin/sh\\necho pip $1 >> calls\\n[ ! -e broken ]\\n' > .venv/bin/pip
-printf '#!/bin/sh\\nfor last; do :; done\\necho snakemake $last >> calls\\n' > .venv/bin/snakemake
+printf '#!/bin/sh\\nfor last; do :; done\\necho snakemake $last >> calls\\necho "$@" > arguments\\n' > .venv/bin/snakemake
 chmod +x .venv/bin/*
 """
 INSTALLED = ["venv", "pip install", "pip check"]
@@ -58,6 +59,24 @@ def test_an_installation_cut_short_is_remade(make):
     assert make(ok=False) == ["venv", "pip install"]
     (make.folder / "broken").unlink()
     assert make() == [*INSTALLED, "snakemake results/fig5.pdf"]
+
+
+def test_redraw_allows_the_rules_that_draw_and_judge_and_no_others(make, root):
+    for name in ("papers/bos_only/rules.smk", "rules/claims.smk"):
+        (make.folder / name).parent.mkdir(parents=True)
+        shutil.copy(root / name, make.folder / name)
+    assert make("redraw")[-1] == "snakemake all"
+    options = (make.folder / "arguments").read_text().split()
+    allowed = options[options.index("--allowed-rules") + 1 : options.index("--")]
+    forced = options[options.index("--forcerun") + 1 : options.index("--allowed-rules")]
+    assert allowed == forced and {"all", "fig5", "copy_of_the_active_scale", "verdicts"} <= set(allowed)
+    heavy = {
+        match
+        for path in (root / "rules").glob("*.smk")
+        if path.name != "claims.smk"
+        for match in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
+    }
+    assert len(heavy) > 10 and not heavy & set(allowed)
 
 
 def test_it_is_short(root):

@@ -37,6 +37,18 @@ def test_no_claim_is_judged_at_smoke_scale(built):
     assert claims["claims"] and {claim["verdict"] for claim in claims["claims"]} == {"not comparable"}
 
 
+def test_the_page_of_verdicts_and_snakemakes_report(built):
+    snakemake(built, SMOKE, "--show-failed-logs", "results/claims.html")
+    value = json.loads((built / "results/claims.json").read_text())
+    made = value["figures"]["fig5"]
+    assert value["counts"]["not comparable"] == len(value["claims"]) > 0
+    assert made["jobs_timed"] == made["jobs"] > 50 and made["tables"]
+    assert "What reproduced, and what did not" in (built / "results/claims.html").read_text()
+    snakemake(built, SMOKE, "--report=report.html", "results/claims.html")
+    report = (built / "report.html").read_text()
+    assert '"Verdicts"' in report and "results/smoke/fig5.pdf" in report and "Every plotted number stands in" in report
+
+
 def test_the_whole_figure_check_can_fail(built, tmp_path):
     table = pd.read_csv(built / "results/fig5.csv")
     for column in ("series", "task", "epoch"):

@@ -1,0 +1,76 @@
+"""What stands upstream of an artifact, asked of Snakemake's own rules, so that no list of it is kept anywhere.
+
+Answers the rules of rules/claims.smk, which pass Snakemake's ``workflow``. No job runs and no file is read.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from scripts import study
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
+
+
+def _producer(workflow: "Workflow", path: str) -> tuple[list[str], str | None, str]:
+    """Input files, timing file and rule's docstring of the job that makes a path; ([], None, "") where no rule makes it.
+
+    Raises:
+        ValueError: naming the rules where several could make it.
+    """
+    from snakemake.iocontainers import Wildcards
+
+    rules = [rule for rule in workflow.rules if rule.is_producer(path)]
+    if not rules:
+        return [], None, ""
+    if len(rules) > 1:
+        raise ValueError(f"{path}: expected one rule that makes it, found {', '.join(rule.name for rule in rules)}")
+    wildcards = Wildcards(fromdict=rules[0].get_wildcards(path))
+    timing = rules[0].expand_benchmark(wildcards)
+    read = [str(file) for file in rules[0].expand_input(wildcards)[0]]
+    return read, timing and str(timing), " ".join((rules[0].docstring or "").split())
+
+
+def tables_of(workflow: "Workflow", figure: str, scale: str) -> list[str]:
+    """The files under results/ that a figure reads: evaluations, audits and what else it draws."""
+    read, _, _ = _producer(workflow, f"results/{scale}/{figure}.csv")
+    return sorted(path for path in dict.fromkeys(read) if path.startswith("results/"))
+
+
+def timings_of(workflow: "Workflow", figures: list[str], scale: str) -> list[str]:
+    """The timing files of some figures' jobs and of every job upstream of them, the first figure's first."""
+    todo, seen, timings = [f"results/{scale}/{figure}.csv" for figure in reversed(figures)], set(), []
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            read, timing, _ = _producer(workflow, path)
+            todo += read
+            timings += [timing] if timing else []
+    return [timings[0], *sorted(set(timings[1:]) - {timings[0]})]
+
+
+def tables(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
+    """For ``input:``: the tables that some figures read, and their replicates up to ``number``."""
+
+    def paths(wildcards):
+        names = [name for figure in figures for name in study.replicates_of(figure, number, wildcards.scale)]
+        return sorted({path for name in names for path in tables_of(workflow, name, wildcards.scale)})
+
+    return paths
+
+
+def sources(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
+    """For ``params:``: figure -> its rule's words on it; tables and timing files of it and of its replicates."""
+
+    def found(wildcards):
+        return {
+            figure: {
+                "caption": _producer(workflow, f"results/{wildcards.scale}/{figure}.csv")[2],
+                "tables": tables(workflow, [figure], number)(wildcards),
+                "timings": timings_of(workflow, study.replicates_of(figure, number, wildcards.scale), wildcards.scale),
+            }
+            for figure in figures
+        }
+
+    return found
