@@ -20,7 +20,12 @@ rule pocket_suite:
         "../envs/laptop.yaml"
     params:
         row=study.row("suites", "suite"),
-        code=code_of("scripts/sources/benchmarks.py", "scripts/sources/pocket_data/*.yaml", "scripts/evaluation/tasks/*.yaml"),
+        code=code_of(
+            "scripts/sources/benchmarks.py",
+            "scripts/sources/pocket_data/*.yaml",
+            "scripts/sources/suite_data/*.yaml",
+            "scripts/evaluation/tasks/*.yaml",
+        ),
     script:
         "../scripts/sources/benchmarks.py"
 

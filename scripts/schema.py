@@ -153,6 +153,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "wording": _one_of("benchmark", "training"),
             "choice_items": _count,
             "generated_items": _count,
+            "code_items?": _count,
             "tasks": _table,
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),

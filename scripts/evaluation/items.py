@@ -4,7 +4,6 @@ Reads a suite's row of kind harness and the tasks' data from the hub; makes {sui
 columns task, item, text; one line per item. The text is the prompt, the right answer, and the other choices.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,8 @@ def write_items(out: str | Path, *, row: dict, code: str, folder: str | Path | N
         scripts.evaluation.suites.NoTasks: one line that names the row, where the data cannot be had (no network).
     """
     quiet()
-    os.environ.setdefault("HF_ALLOW_CODE_EVAL", "1")  # tasks that would run code can be read; nothing is run here
-    lines = [(name, item, text) for name, parts in load_tasks(row, folder).items() for item, text in item_texts(parts)]
+    tasks = load_tasks(row, folder, answers=False)
+    lines = [(name, item, text) for name, parts in tasks.items() for item, text in item_texts(parts)]
     with atomic(out) as beside:
         beside.mkdir()
         pd.DataFrame(lines, columns=["task", "item", "text"]).to_parquet(beside / "items.parquet", index=False)

@@ -12,6 +12,9 @@ from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.evaluation.programs import CODE, register
+from scripts.evaluation.sandbox import Unsafe, self_test
+
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
     from lm_eval.api.model import LM
@@ -55,7 +58,11 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
     folder = Path(folder).resolve()
     configs = {}
     for path in sorted(folder.glob("*.yaml")):
-        config = load_yaml(path, resolve_func=True)
+        config = load_yaml(path, resolve_func=False)
+        if config.get("unsafe_code", False):
+            register()
+        with CODE.collected():
+            config = load_yaml(path, resolve_func=True)
         if "task" not in config:
             raise NoTasks(f"{path}: no task configuration of lm-eval; expected at least the keys task and dataset_kwargs")
         files = config.get("dataset_kwargs", {}).get("data_files", {})
@@ -69,7 +76,7 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
     return configs
 
 
-def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
+def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True) -> Tasks:
     """The tasks of a suite with their requests, zero-shot (as the paper evaluates), seeds fixed as lm-eval fixes them.
 
     Requests are built once: prompts do not depend on the model.
@@ -77,9 +84,10 @@ def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
     Args:
         row: the suite's row; ``tasks`` names them. Kind pocket reads ``folder``, kind harness asks lm-eval.
         folder: where {task}.yaml and {task}.jsonl lie.
+        answers: whether models will answer; then tasks that run what models write need a sandbox that holds.
 
     Raises:
-        NoTasks: when a task is unknown, its data cannot be had, or it would run code and nobody has allowed that.
+        NoTasks: when a task is unknown, its data cannot be had, or it runs code and no sandbox holds here.
     """
     from lm_eval import utils
     from lm_eval.tasks import TaskManager
@@ -96,10 +104,12 @@ def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
         raise NoTasks(f"suite {row['name']}, key tasks: {folder if local else 'lm-eval'} has no task {', '.join(unknown)}")
     tasks: Tasks = {}
     for name in row["tasks"]:
-        if not local and (path := known[name].yaml_path):
-            _ask_before_code(row, name, load_yaml(path, resolve_func=False).get("unsafe_code", False))
+        config = configs.get(name) or (load_yaml(path, resolve_func=False) if (path := known[name].yaml_path) else {})
+        if config.get("unsafe_code", False):
+            _prepare_for_code(row, name, answers)
         try:
-            tasks[name] = list(manager.load([configs.get(name, name)])["tasks"].values())
+            with CODE.collected():  # lm-eval's code tasks try code_eval as they are imported
+                tasks[name] = list(manager.load([configs.get(name, name)])["tasks"].values())
         except Exception as error:
             if local:
                 raise
@@ -109,19 +119,22 @@ def load_tasks(row: dict, folder: str | Path | None = None) -> Tasks:
                 "use a suite of kind pocket"
             ) from None
     for task in (task for parts in tasks.values() for task in parts):
-        _ask_before_code(row, task.task_name, getattr(task, "UNSAFE_CODE", False))
+        if getattr(task, "UNSAFE_CODE", False):  # a group's member
+            _prepare_for_code(row, task.task_name, answers)
         task.set_config(key="num_fewshot", value=0)
         task.set_fewshot_seed(seed=1234)
         task.build_all_requests(rank=0, world_size=1)
     return tasks
 
 
-def _ask_before_code(row: dict, name: str, unsafe: bool) -> None:
-    if unsafe and os.environ.get("HF_ALLOW_CODE_EVAL") != "1":
-        raise NoTasks(
-            f"suite {row['name']}, key tasks: {name} runs code that models wrote, in this process; set HF_ALLOW_CODE_EVAL=1 "
-            "where that is safe, or leave the task out"
-        )
+def _prepare_for_code(row: dict, name: str, answers: bool) -> None:
+    """Let lm-eval's code tasks run programs in the sandbox, and see that it holds."""
+    register()
+    if answers:
+        try:
+            self_test()
+        except Unsafe as error:
+            raise NoTasks(f"suite {row['name']}, key tasks: {name} runs code that models wrote, and {error}") from None
 
 
 def items_of(parts: list["Task"]) -> Iterator[tuple[int, "Task", list["Instance"]]]:
@@ -149,15 +162,26 @@ def answer(lm: "LM", tasks: Tasks) -> list[tuple[str, str, str, int, float]]:
     for kind, instances in asked.items():
         for instance, response in zip(instances, getattr(lm, kind)(instances), strict=True):
             instance.resps.append(response)
+    for task in (task for parts in tasks.values() for task in parts):
+        task.apply_filters()
+    _run_programs(tasks)
     lines = []
     for name, parts in tasks.items():
-        for task in parts:
-            task.apply_filters()
         for item, task, instances in items_of(parts):
             for chosen in instances[0].filtered_resps:
                 metrics = task.process_results(instances[0].doc, [instance.filtered_resps[chosen] for instance in instances])
                 lines += [(name, chosen, m, item, float(v)) for m, v in metrics.items() if isinstance(v, Number)]
     return lines
+
+
+def _run_programs(tasks: Tasks) -> None:
+    """Run the programs of all items as one batch, so that their outcomes are there when an item is scored."""
+    with CODE.collected() as programs:
+        for parts in tasks.values():
+            for _, task, instances in items_of([task for task in parts if getattr(task, "UNSAFE_CODE", False)]):
+                for chosen in instances[0].filtered_resps:
+                    task.process_results(instances[0].doc, [instance.filtered_resps[chosen] for instance in instances])
+    CODE.run(list(programs))
 
 
 def describe(tasks: Tasks) -> dict[str, dict]:

@@ -1,12 +1,14 @@
-"""Pocket benchmarks: six tasks in lm-eval's form about the pocket world, in the manner of the real ones.
+"""Pocket benchmarks: tasks in lm-eval's form about the pocket world, in the manner of the real ones.
 
-Reads a suite row (world, seed, wording, choice_items, generated_items), pocket_data/benchmarks.yaml (the wordings) and the
-task files of scripts/evaluation/tasks; makes {task}.jsonl and {task}.yaml for each task, and items.parquet (task, item, text)
-for decontamination. The items are a function of (world, seed): the two wordings ask the very same items in the same order.
+Reads a suite row (world, seed, wording, tasks, and how many items), pocket_data/benchmarks.yaml and suite_data/code.yaml (the
+wordings) and the task files of scripts/evaluation/tasks; makes {task}.jsonl and {task}.yaml for each task, and items.parquet
+(task, item, text) for decontamination. The items are a function of (world, seed): the two wordings ask the very same items in
+the same order, and item i of {task}_perturbed is item i of {task} with other numbers.
 """
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +20,9 @@ from scripts.lib.files import atomic, write_card
 from scripts.lib.progress import logging_to
 from scripts.lib.seeds import seed_of
 from scripts.sources.genres import forms, upper_first, work_of
-from scripts.sources.world import Worked, World, calculation, held_out, lexicon, problem, world
+from scripts.sources.world import Worked, World, calculation, calls_to, held_out, lexicon, problem, world
 
+SUITE_DATA = Path(__file__).parent / "suite_data"
 TASK_FILES = Path(__file__).parents[1] / "evaluation" / "tasks"
 Say = Callable[[list[str]], str]  # picks a paraphrase
 
@@ -192,39 +195,151 @@ def _generated(worked: list[Worked], words: dict, layout: str, say: Say) -> Iter
         yield {"query": layout.format(q=question), "work": work_of(item), "answer": str(item.answer), "relation": item.type}
 
 
+def _question(words: dict, worked: Worked) -> str:
+    """A worked instance in its first wording, with every number of the question and no more."""
+    return words[worked.type][0].format(**worked.slots)
+
+
+def other_numbers(rng: random.Random, originals: list[Worked], draw: Callable[[], Worked], words: dict) -> list[Worked]:
+    """Each instance with the same people, things, words and operations, and other numbers; the answer is worked out anew.
+
+    Instances are held out as the originals are, and their answers differ. As far as the world has such instances, every number
+    of the question differs too, by one with as many digits, and no instance is asked twice. Of eight that are equally good, the
+    one with the rarest answer is taken.
+
+    Args:
+        draw: gives an instance of the world's rules, of any type.
+        words: a wording of each type, by which the numbers of a question are known.
+    """
+    pool: dict[str, list[Worked]] = {}
+    for _ in range(20_000):
+        new = draw()
+        pool.setdefault(new.type, []).append(new)
+    made: list[Worked] = []
+    answers: Counter[int] = Counter()
+    asked_already = {worked.key: 1 for worked in originals}
+    for worked in originals:
+        named = {letter: worked.slots[letter] for letter in "abt" if letter in worked.slots}
+        asked = _question(words, worked)
+        numbers = re.findall(r"\d+", asked)
+        fit: dict[tuple, tuple[tuple, Worked]] = {}
+        start = rng.randrange(len(pool[worked.type]))
+        for new in pool[worked.type][start:] + pool[worked.type][:start]:
+            key = (new.key[0], named["a"], named["t"], *new.key[3:]) if named else new.key
+            if key in fit or new.answer == worked.answer or not held_out(*key):
+                continue
+            new = new._replace(slots={**new.slots, **named}, key=key)
+            again = _question(words, new)
+            if re.sub(r"\d+", "0", again) == re.sub(r"\d+", "0", asked):
+                pairs = list(zip(numbers, re.findall(r"\d+", again), strict=True))
+                unlike = sum(len(x) != len(y) for x, y in pairs), sum(x == y for x, y in pairs), asked_already.get(key, 0)
+                fit[key] = unlike, new
+                if sum(not any(each) for each, _ in fit.values()) == 8:
+                    break
+        if not fit:
+            raise ValueError(f"no other numbers found for {asked!r}: the world holds out no instance with another answer")
+        made.append(min(fit.values(), key=lambda each: (each[0], answers[each[1].answer]))[1])
+        answers[made[-1].answer] += 1
+        asked_already[made[-1].key] = asked_already.get(made[-1].key, 0) + 2
+    return made
+
+
+def _code_items(rng: random.Random, wording: str, n: int, say: Say) -> list[dict]:
+    """Small functions to complete, and hidden tests; ``relation`` says whether training documents hold the function.
+
+    No training document calls with the arguments of the tests, so that no test can be copied from one.
+    """
+    with open(SUITE_DATA / "code.yaml", encoding="utf-8") as file:
+        words = yaml.safe_load(file)
+    named: dict[str, list[tuple[str, str]]] = {"seen": [], "unseen": []}
+    for base, told in lexicon("genres")["code"].items():
+        constants = words["constants"].get(base, {"seen": [0, 0]})
+        for relation, (low, high) in constants.items():
+            heads = (told.format(k=k).splitlines(keepends=True)[0] for k in range(low, high + 1))
+            named[relation] += [(head.removeprefix("def ").split("(")[0], head) for head in heads]
+    seen = round(words["seen"] * n)
+    items, used = [], set()
+    for relation, count in (("seen", seen), ("unseen", n - seen)):
+        pool = [function for _ in words["comments"][wording] for function in rng.sample(named[relation], len(named[relation]))]
+        if len(pool) < count:
+            raise ValueError(f"suite_data/code.yaml: {len(pool)} {relation} prompts where code_items asks for {count}")
+        for name, head in pool[:count]:
+            comment = say([each for each in words["comments"][wording] if (name, each) not in used])
+            used.add((name, comment))
+            tests = []
+            for _ in range(words["tests"]):
+                arguments = rng.sample(range(words["arguments"][0], words["arguments"][1] + 1), head.count(",") + 1)
+                if tests and len(arguments) == 2:  # the larger one first and last, so that "return a" does not pass
+                    arguments.sort(reverse=len(tests) == 1)
+                call = f"{name}({', '.join(map(str, arguments))})"
+                tests.append(f"assert {call} == {calls_to(call)}")
+            items.append({"query": comment + head, "tests": "\n".join(tests), "relation": relation})
+    return rng.sample(items, n)
+
+
 def make_items(row: dict) -> dict[str, list[dict]]:
-    """Items of the six tasks for a suite row; key ``item`` numbers them, ``relation`` says what is asked.
+    """Items of the tasks that a suite row names; key ``item`` numbers them, ``relation`` says what is asked.
+
+    The items of a task depend on its name, the row's world and seed, and how many are asked for; not on the other tasks.
 
     Raises:
-        ValueError: when the wording is not known, or the world has fewer instances than the row asks for.
+        ValueError: when the wording or a task is not known, or the world has fewer instances than the row asks for.
     """
     words, place, wording = lexicon("benchmarks"), world(row["world"]), row["wording"]
     if wording not in words["layout"]:
         raise ValueError(f"suite {row.get('name', '')!r}, key wording: {wording!r}; expected one of {sorted(words['layout'])}")
-    n, m, layout = row["choice_items"], row["generated_items"], words["layout"][wording]
-    rngs = {}
-    for task in ("arc_easy", "arc_challenge", "hellaswag", "winogrande", "gsm8k", "math"):
-        # wordings are drawn apart from items, so that both wordings have the same items
-        rngs[task] = random.Random(seed_of("pocket-items", row["world"], row["seed"], task))
-        rngs[f"{task} wording"] = random.Random(seed_of("pocket-wording", row["world"], row["seed"], task))
-    say = {task: rng.choice for task, rng in rngs.items() if task.endswith(" wording")}
-    problems = _worked(rngs["gsm8k"], lambda: problem(rngs["gsm8k"], place), m)
-    calculations = _worked(rngs["math"], lambda: calculation(rngs["math"]), m)
-    tasks = {
-        "pocket_arc_easy": _fact_items(rngs["arc_easy"], place, words["one_hop"], wording, n, say["arc_easy wording"]),
-        "pocket_arc_challenge": _fact_items(
-            rngs["arc_challenge"], place, words["two_hop"], wording, n, say["arc_challenge wording"]
+    layout = words["layout"][wording]
+
+    def random_of(purpose: str, task: str) -> random.Random:
+        return random.Random(seed_of(purpose, row["world"], row["seed"], task))
+
+    def say(task: str) -> Say:
+        """Wordings are drawn apart from items, so that both wordings, and other numbers, have the same items."""
+        return random_of("pocket-wording", task).choice
+
+    def facts(task: str, hops: str) -> list[dict]:
+        return _fact_items(random_of("pocket-items", task), place, words[hops], wording, row["choice_items"], say(task))
+
+    def worked(task: str, kinds: str, draw: Callable[[random.Random], Worked], perturbed: bool) -> list[dict]:
+        rng = random_of("pocket-items", task)
+        found = _worked(rng, lambda: draw(rng), row["generated_items"])
+        if perturbed:
+            other = random_of("pocket-perturbed", task)
+            found = other_numbers(other, found, lambda: draw(other), words[kinds]["training"])
+        return list(_generated(found, words[kinds][wording], layout, say(task)))
+
+    def of_people(rng: random.Random) -> Worked:
+        return problem(rng, place)
+
+    makers: dict[str, Callable[[], list[dict]]] = {
+        "pocket_arc_easy": lambda: facts("arc_easy", "one_hop"),
+        "pocket_arc_challenge": lambda: facts("arc_challenge", "two_hop"),
+        "pocket_hellaswag": lambda: _event_items(
+            random_of("pocket-items", "hellaswag"), place, wording, row["choice_items"], say("hellaswag")
         ),
-        "pocket_hellaswag": _event_items(rngs["hellaswag"], place, wording, n, say["hellaswag wording"]),
-        "pocket_winogrande": _trait_items(rngs["winogrande"], place, wording, n, say["winogrande wording"]),
-        "pocket_gsm8k": list(_generated(problems, words["problems"][wording], layout, say["gsm8k wording"])),
-        "pocket_math": list(_generated(calculations, words["calculations"][wording], layout, say["math wording"])),
+        "pocket_winogrande": lambda: _trait_items(
+            random_of("pocket-items", "winogrande"), place, wording, row["choice_items"], say("winogrande")
+        ),
+        "pocket_gsm8k": lambda: worked("gsm8k", "problems", of_people, False),
+        "pocket_math": lambda: worked("math", "calculations", calculation, False),
+        "pocket_gsm8k_perturbed": lambda: worked("gsm8k", "problems", of_people, True),
+        "pocket_math_perturbed": lambda: worked("math", "calculations", calculation, True),
+        "pocket_humaneval": lambda: _code_items(
+            random_of("pocket-items", "humaneval"), wording, row["code_items"], say("humaneval")
+        ),
     }
-    return {task: [{"item": i, **item} for i, item in enumerate(items)] for task, items in tasks.items()}
+    if unknown := [task for task in row["tasks"] if task not in makers]:
+        raise ValueError(f"suite {row.get('name', '')!r}, key tasks: {unknown} unknown; expected some of {sorted(makers)}")
+    return {task: [{"item": i, **item} for i, item in enumerate(makers[task]())] for task in row["tasks"]}
 
 
 def text_of(item: dict) -> str:
-    """Everything an item shows or asks for, as decontamination compares it: the question, all choices, the answer."""
+    """Everything an item shows or asks for, as decontamination compares it: the question, all choices, the answer.
+
+    Of code it is the prompt and the hidden tests: the solution is what training documents hold, and are meant to.
+    """
+    if "tests" in item:
+        return f"{item['query']}\n{item['tests']}"
     if "choices" in item:
         return " ".join([item["query"], *item["choices"]])
     if "contexts" in item:
@@ -241,7 +356,8 @@ def write_suite(out: str, *, row: dict, code: str) -> None:
         for task, items in tasks.items():
             jsonl = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
             (beside / f"{task}.jsonl").write_text(jsonl, encoding="utf-8")
-            settings = yaml.safe_load((TASK_FILES / f"{task}.yaml").read_text(encoding="utf-8"))
+            file = TASK_FILES / f"{task.removesuffix('_perturbed')}.yaml"
+            settings = yaml.safe_load(file.read_text(encoding="utf-8")) | {"task": task}
             settings["dataset_kwargs"] = {"data_files": {"test": str(Path(out) / f"{task}.jsonl")}}
             (beside / f"{task}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
             lines += [{"task": task, "item": item["item"], "text": text_of(item)} for item in items]
