@@ -5,10 +5,11 @@ An entry of claims.yaml is named by its claim and has the keys
     sentence    what the paper says, in our words
     artifact    the figure or table that shows it
     statistic   the number that decides, in words
-    direction   ">" or "<" (against zero), ">=" or "<=" (against zero less or plus the margin), "=" (against published)
+    direction   ">" or "<" (against zero), ">=" or "<=" (against zero less or plus the margin), "=" (against published, or where
+                that is null against zero: equivalence by two one-sided tests)
     margin      of ">=" and "<=": how far on the wrong side still counts as equal, fixed beforehand
     published   the printed value, or null
-    tolerance   of "=": how far from the printed value still counts as the same
+    tolerance   of "=": how far from the printed value, or from zero, still counts as the same
     level       the error rate on either side of the interval
     scales      where it can be judged; elsewhere it is not comparable
     all_of      instead of direction: the claims that must all hold
@@ -21,6 +22,7 @@ from scripts.lib.files import write_json
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 UNDECIDED, NOT_COMPARABLE = "undecided", "not comparable"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_COMPARABLE)
 REQUIRED = {"sentence", "artifact", "statistic", "published", "scales"}
 OPTIONAL = {"direction", "margin", "tolerance", "level", "all_of"}
 DIRECTIONS = {">", "<", ">=", "<=", "="}
@@ -50,8 +52,8 @@ def read_claims(path: str | Path, artifact: str) -> dict[str, dict]:
             raise ValueError(f"{path}: {name}: direction, level: expected one of {sorted(DIRECTIONS)} and an error rate")
         if (claim["direction"] in {">=", "<="}) != ("margin" in claim):
             raise ValueError(f"{path}: {name}: margin: expected with >= and <=, and only there")
-        if claim["direction"] == "=" and (claim["published"] is None or "tolerance" not in claim):
-            raise ValueError(f"{path}: {name}: published, tolerance: expected with the direction =")
+        if claim["direction"] == "=" and "tolerance" not in claim:
+            raise ValueError(f"{path}: {name}: tolerance: expected with the direction =")
     return {name: claim for name, claim in entries.items() if claim["artifact"] == artifact}
 
 
@@ -59,7 +61,8 @@ def region(claim: dict) -> tuple[float, float]:
     """The values that the claim allows, as an open interval: ``>=`` with margin 0.5 allows (-0.5, inf)."""
     infinity, margin = float("inf"), claim.get("margin", 0.0)
     if claim["direction"] == "=":
-        return claim["published"] - claim["tolerance"], claim["published"] + claim["tolerance"]
+        middle = claim["published"] or 0.0
+        return middle - claim["tolerance"], middle + claim["tolerance"]
     return (-margin, infinity) if claim["direction"].startswith(">") else (-infinity, margin)
 
 
@@ -92,17 +95,21 @@ def conjunction(verdicts: Iterable[str]) -> str:
 def judge(claims: dict[str, dict], found: dict[str, dict], scale: str) -> list[dict]:
     """One entry per claim: the claim, what was found and the verdict.
 
-    ``found`` has for each claim with a direction a dict with estimate, low, high and whatever else should be on record.
+    ``found`` has for each claim with a direction a dict with estimate, low, high and whatever else should be on record; a level
+    there is that of its interval (after Holm, say), and the claim's own is kept as claim_level.
 
     Raises:
-        ValueError: naming the claim for which nothing was found, or a finding without claim.
+        ValueError: naming the claim for which nothing was found, a finding without claim, or one with a key of its claim.
     """
     judged = {}
     single = {name: claim for name, claim in claims.items() if "all_of" not in claim}
     if set(single) != set(found):
         raise ValueError(f"claims without a finding or findings without a claim: {sorted(set(single) ^ set(found))}")
     for name, claim in single.items():
-        judged[name] = {**found[name], "verdict": verdict(claim, found[name]["low"], found[name]["high"], scale)}
+        if clash := (set(found[name]) & set(claim)) - {"level"}:
+            raise ValueError(f"{name}: {sorted(clash)}: a finding has a key of its claim")
+        decided = verdict(claim, found[name]["low"], found[name]["high"], scale)
+        judged[name] = {"claim_level": claim["level"], **found[name], "verdict": decided}
     for name, claim in claims.items():
         if "all_of" in claim:
             judged[name] = {"verdict": conjunction(judged[part]["verdict"] for part in claim["all_of"])}

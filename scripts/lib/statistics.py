@@ -116,6 +116,86 @@ def interval(draws: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def p_below(draws: np.ndarray, bound: float) -> np.ndarray:
+    """One-sided p-values, over the first axis of ``draws``, for the hypothesis that the truth is at least ``bound``."""
+    return (1 + (draws >= bound).sum(0)) / (1 + len(draws))
+
+
+def equivalence(draws: np.ndarray, margin: float, level: float) -> dict[str, float]:
+    """Two one-sided tests (Schuirmann 1987) that the truth lies within ``margin`` of zero, as an interval statement.
+
+    Equivalence is shown at ``level`` where the 1 - 2 level interval (low, high) lies inside (-margin, margin); ``p`` is the
+    larger of the two one-sided p-values. Whether the truth differs from zero is another question: both can hold at once.
+    """
+    low, high = interval(draws, level)
+    return {"low": low, "high": high, "level": level, "p": float(max(p_above(draws, -margin), p_below(draws, margin)))}
+
+
+def non_inferiority(draws: np.ndarray, margin: float, level: float) -> dict[str, float]:
+    """One one-sided test that the truth is above -margin: shown at ``level`` where ``low`` is above -margin."""
+    low, high = interval(draws, level)
+    return {"low": low, "high": high, "level": level, "p": float(p_above(draws, -margin))}
+
+
+def peak_difference(estimate: np.ndarray, draws: np.ndarray, first: int, second: int, level: float) -> dict[str, float]:
+    """The peak over columns of one arm minus that of another, with bounds, from what ``bootstrap`` returned.
+
+    A maximum of noisy columns lies too high, the more so the flatter the arm, and percentiles of drawn maxima would find a flat
+    arm above a peaked one in 24 of 100 null worlds at 5 %. So the low bound is built from columns: whichever column the second
+    arm's true peak stands in, simultaneous low bounds over the first arm's columns hold against it; ``low`` is the largest
+    column's smallest bound. ``high`` is that of the arms exchanged, mirrored. Both are valid one-sided bounds at ``level``,
+    conservative where arms are flat.
+    """
+
+    def lowest(one: int, other: int) -> float:
+        bounds = [
+            simultaneous(estimate[one] - estimate[other, c], draws[:, one] - draws[:, other, c, None], level)[0]
+            for c in range(estimate.shape[1])
+        ]
+        return float(np.min(bounds, axis=0).max())
+
+    peaks = estimate.max(1)
+    found = {"low": lowest(first, second), "high": -lowest(second, first), "level": level}
+    return {"estimate": float(peaks[first] - peaks[second]), **found}
+
+
+def wilson(count: int | np.ndarray, n: int | np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's (1927) score interval of a share, ``level`` on either side: 10 of 20 at 0.025 is (0.299, 0.701)."""
+    count, n = np.asarray(count, float), np.asarray(n, float)
+    if np.any(n < 1) or np.any(count < 0) or np.any(count > n):
+        raise ValueError(f"counts {count} of {n}: expected 0 to n of 1 or more")
+    z2 = stats.norm.isf(level) ** 2
+    middle, half = count + z2 / 2, np.sqrt(z2 * (count * (n - count) / n + z2 / 4))
+    return np.where(count == 0, 0.0, (middle - half) / (n + z2)), np.where(count == n, 1.0, (middle + half) / (n + z2))
+
+
+def t_interval(values: np.ndarray, level: float) -> tuple[float, float, float]:
+    """Mean of independent replicates and Student's t interval with ``level`` on either side: (estimate, low, high).
+
+    Raises:
+        ValueError: with fewer than two replicates, which say nothing about their spread.
+    """
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} replicates: expected two or more")
+    half = stats.t.isf(level, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+
+
+def t_p_within(values: np.ndarray, least: float, most: float) -> float:
+    """The p-value of the t test over replicates that the truth lies in (least, most), either of which may be infinite.
+
+    The larger of two one-sided p-values: it is at most ``level`` exactly where ``t_interval`` at that level lies inside.
+    """
+    values = np.asarray(values, float)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    p = []
+    for distance in (values.mean() - least, most - values.mean()):
+        if np.isfinite(distance):
+            p.append(float(stats.t.sf(distance / error, len(values) - 1)) if error > 0 else float(distance <= 0))
+    return max(p)
+
+
 def simultaneous(estimate: np.ndarray, draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Simultaneous bounds (low, high) over columns by the max-statistic, each side at ``level``.
 
@@ -131,7 +211,7 @@ def simultaneous(estimate: np.ndarray, draws: np.ndarray, level: float) -> tuple
 def page_trend(units: np.ndarray, permutations: int, seed: int, level: float) -> dict[str, float]:
     """Page's (1963) trend test with tasks as blocks, for arms given in the claimed order from highest to lowest.
 
-    ``units`` has shape (tasks, arms, subsets). Returns the statistic L and ``p_table`` from its null distribution with
+    ``units`` has shape (tasks, arms, subsets). Returns the statistic ``page_l`` and ``p_table`` from its null distribution with
     independent blocks (SciPy). But a lucky subset lifts all tasks at once, so that blocks are not independent and that p is too
     small. The null that decides deals whole subsets, less their arm's mean, to arms at random: from it are ``p``,
     ``estimate`` (L less its mean without trend), ``low`` and ``high`` (L less the null's quantiles, ``level`` on either side).
@@ -148,7 +228,7 @@ def page_trend(units: np.ndarray, permutations: int, seed: int, level: float) ->
     center = tasks * arms * (arms + 1) ** 2 / 4
     low, high = observed - np.quantile(null, [1 - level, level])
     return {
-        "statistic": observed,
+        "page_l": observed,
         "estimate": observed - center,
         "low": float(low),
         "high": float(high),

@@ -17,6 +17,7 @@ ABOVE = {
     "scales": ["laptop", "paper"],
 }
 AT_LEAST = {**ABOVE, "direction": ">=", "margin": 1.0}
+SAME = {**ABOVE, "direction": "=", "tolerance": 1.5}
 EQUAL = {**ABOVE, "direction": "=", "published": 9.10, "tolerance": 0.5}
 
 
@@ -34,6 +35,10 @@ EQUAL = {**ABOVE, "direction": "=", "published": 9.10, "tolerance": 0.5}
         ({**ABOVE, "direction": "<"}, (-1.4, -0.2), "reproduced"),
         ({**ABOVE, "direction": "<"}, (0.2, 1.4), "not reproduced"),
         ({**AT_LEAST, "direction": "<="}, (-2.0, 0.9), "reproduced"),
+        (SAME, (-1.4, 0.3), "reproduced"),
+        (SAME, (0.2, 1.2), "reproduced"),
+        (SAME, (0.2, 1.7), "undecided"),
+        (SAME, (-9.0, -1.5), "not reproduced"),
         (EQUAL, (8.9, 9.3), "reproduced"),
         (EQUAL, (9.3, 9.9), "undecided"),
         (EQUAL, (8.0, 11.0), "undecided"),
@@ -78,6 +83,10 @@ def test_judge_and_write(tmp_path):
     found = {"a": {"estimate": 1.0, "low": 0.5, "high": 1.5}, "b": {"estimate": -0.5, "low": -1.5, "high": 0.5}}
     judged = claims.judge(read, found, "laptop")
     assert [entry["verdict"] for entry in judged] == ["reproduced", "undecided", "undecided"]
+    with pytest.raises(ValueError, match="b: .*statistic"):
+        claims.judge(read, {**found, "b": {**found["b"], "statistic": 154.0}}, "laptop")
+    narrow = claims.judge(read, {**found, "a": {**found["a"], "level": 0.025}}, "laptop")
+    assert (narrow[0]["level"], narrow[0]["claim_level"]) == (0.025, 0.05)
     claims.write_claims(tmp_path / "fig0.claims.json", judged, code="abc")
     value = json.loads((tmp_path / "fig0.claims.json").read_text())
     assert value["code"] == "abc" and value["claims"] == judged
@@ -92,7 +101,7 @@ def test_judge_and_write(tmp_path):
         ({"direction": "about"}, "direction"),
         ({"margin": 1.0}, "margin"),
         ({"direction": ">="}, "margin"),
-        ({"direction": "="}, "published"),
+        ({"direction": "="}, "tolerance"),
         ({"scales": ["smoke"]}, "smoke"),
     ],
 )

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
-from scripts.lib import statistics
+from scripts.lib import claims, statistics
 
 
 def worlds(seed, sets, items=60, tasks=2, arms=4, columns=1, subsets=3, item=3.0, own=4.0, subset=0.7):
@@ -124,7 +126,7 @@ def test_page_statistic_and_table_are_those_of_scipy():
         units = rng.standard_normal((6, 4, 3))
         found = statistics.page_trend(units, 50, 0, 0.05)
         expected = stats.page_trend_test(units.mean(-1), predicted_ranks=[4, 3, 2, 1])
-        assert (found["statistic"], found["p_table"]) == (expected.statistic, pytest.approx(expected.pvalue))
+        assert (found["page_l"], found["p_table"]) == (expected.statistic, pytest.approx(expected.pvalue))
 
 
 def test_page_by_dealing_subsets_holds_its_level_where_the_table_does_not():
@@ -142,3 +144,128 @@ def test_page_finds_a_trend_and_its_reverse():
     units = 0.5 * np.random.default_rng(11).standard_normal((6, 4, 3)) + np.array([3.0, 2, 1, 0])[:, None]
     assert statistics.page_trend(units, 500, 0, 0.05)["low"] > 0
     assert statistics.page_trend(units[:, ::-1], 500, 0, 0.05)["high"] < 0
+
+
+def test_wilson_is_that_of_statsmodels():
+    rng = np.random.default_rng(12)
+    n = rng.integers(1, 400, 200)
+    count = rng.integers(0, n + 1)
+    count[:2] = 0, n[1]
+    for level in (0.025, 0.1):
+        expected = proportion_confint(count, n, alpha=2 * level, method="wilson")
+        np.testing.assert_allclose(statistics.wilson(count, n, level), expected, atol=1e-12)
+    assert np.round(statistics.wilson(10, 20, 0.025), 3).tolist() == [0.299, 0.701]
+    with pytest.raises(ValueError, match="0 to n"):
+        statistics.wilson(3, 2, 0.05)
+
+
+def normal_draws(estimate, sd=1.0, draws=4001):
+    """What a bootstrap would return for a normal estimate: its quantiles, evenly spread."""
+    return estimate + sd * stats.norm.ppf((np.arange(draws) + 0.5) / draws)
+
+
+def test_equivalence_and_non_inferiority_are_the_z_tests_of_statsmodels():
+    rng = np.random.default_rng(13)
+    for _ in range(20):
+        x = rng.normal(rng.uniform(-1, 1), 1, 50)
+        test = DescrStatsW(x)
+        p, below, above = test.ztost_mean(-0.7, 0.7)
+        found = statistics.equivalence(normal_draws(x.mean(), test.std_mean), 0.7, 0.05)
+        assert found["p"] == pytest.approx(p, abs=1e-3)
+        assert (-0.7 < found["low"] and found["high"] < 0.7) == (p < 0.05)
+        one_sided = statistics.non_inferiority(normal_draws(x.mean(), test.std_mean), 0.7, 0.05)
+        assert one_sided["p"] == pytest.approx(below[1], abs=1e-3) and (one_sided["low"] > -0.7) == (below[1] < 0.05)
+        assert one_sided["p"] <= found["p"] == pytest.approx(max(below[1], above[1]), abs=1e-3)
+
+
+SAME = {"direction": "=", "published": None, "tolerance": 1.5, "scales": ["laptop"]}
+NO_WORSE = {"direction": ">=", "margin": 1.5, "scales": ["laptop"]}
+
+
+@pytest.mark.parametrize(
+    ("claim", "truth", "expected"),
+    [
+        (SAME, 0.0, "reproduced"),
+        (SAME, 3.0, "not reproduced"),
+        (SAME, -3.0, "not reproduced"),
+        (NO_WORSE, 0.0, "reproduced"),
+        (NO_WORSE, 3.0, "reproduced"),
+        (NO_WORSE, -3.0, "not reproduced"),
+    ],
+)
+def test_equivalence_and_non_inferiority_find_what_was_planted_and_its_reverse(claim, truth, expected):
+    rng = np.random.default_rng(14)
+    found = [statistics.equivalence(normal_draws(e, 0.4), 1.5, 0.05) for e in rng.normal(truth, 0.4, 300)]
+    assert np.mean([claims.verdict(claim, one["low"], one["high"], "laptop") == expected for one in found]) > 0.9
+
+
+@pytest.mark.parametrize("truth", [1.5, -1.5])
+def test_at_the_margin_equivalence_is_declared_at_its_level(truth):
+    rng = np.random.default_rng(15)
+    found = [statistics.equivalence(normal_draws(e, 0.4), 1.5, 0.05) for e in rng.normal(truth, 0.4, 600)]
+    wrong = sum(claims.verdict(SAME, one["low"], one["high"], "laptop") == "reproduced" for one in found)
+    assert stats.binom.ppf(0.001, 600, 0.05) <= wrong <= stats.binom.ppf(0.999, 600, 0.05)
+    assert wrong == sum(one["p"] <= 0.05 for one in found)
+
+
+def peaked(rng, tables, lift):
+    """Scores of two arms at five epochs, 200 items, one subset; the first arm is higher by ``lift`` at its third epoch."""
+    for _ in range(tables):
+        item = rng.standard_normal((200, 1, 1, 1))
+        values = item + rng.standard_normal((200, 2, 1, 1)) + 0.5 * rng.standard_normal((200, 2, 5, 1))
+        values += np.array([0, 0.4, 0.5, 0.2, 0.0])[:, None]
+        values[:, 0, 2] += lift
+        yield values
+
+
+@pytest.mark.parametrize(("lift", "least", "most"), [(0.0, 0.0, 0.075), (0.5, 0.95, 1.0)])
+def test_a_difference_of_peaks_holds_its_level_and_finds_what_was_planted(lift, least, most):
+    above, below = 0, 0
+    for values in peaked(np.random.default_rng(16), 300, lift):
+        estimate, drawn = statistics.bootstrap([values], 300, seed=0)
+        found = statistics.peak_difference(estimate, drawn, 0, 1, 0.05)
+        back = statistics.peak_difference(estimate, drawn, 1, 0, 0.05)
+        assert found["estimate"] == pytest.approx(values.mean((0, 3))[0].max() - values.mean((0, 3))[1].max())
+        assert (back["low"], back["high"]) == (-found["high"], -found["low"]), "arms exchanged: the verdict flips"
+        assert found["low"] <= found["estimate"] <= found["high"]
+        above, below = above + (found["low"] > 0), below + (found["high"] < 0)
+    assert least <= above / 300 <= most
+    assert below / 300 <= 0.075 and (lift == 0 or below == 0)
+
+
+def test_peaks_of_a_flat_and_of_a_peaked_arm_can_be_compared():
+    """The truth is equal peaks; the flat arm has five chances to look high, which must not decide."""
+    rng = np.random.default_rng(17)
+    errors = []
+    for _ in range(300):
+        values = rng.standard_normal((150, 2, 5, 1))
+        values[:, 1, [0, 1, 3, 4]] -= 1.0
+        estimate, drawn = statistics.bootstrap([values], 300, seed=0)
+        found = statistics.peak_difference(estimate, drawn, 0, 1, 0.05)
+        naive = statistics.interval(drawn[:, 0].max(1) - drawn[:, 1].max(1), 0.05)
+        errors.append((found["low"] > 0, found["high"] < 0, naive[0] > 0))
+    low, high, naive = np.mean(errors, axis=0)
+    assert low <= 0.075 and high <= 0.075
+    assert naive > 0.15, "percentiles of drawn maxima would decide"
+
+
+def test_the_t_interval_over_replicates_is_that_of_scipy():
+    rng = np.random.default_rng(18)
+    for n in (2, 3, 8):
+        x = rng.normal(0.5, 1, n)
+        estimate, low, high = statistics.t_interval(x, 0.05)
+        assert (low, high) == pytest.approx(stats.t.interval(0.9, n - 1, x.mean(), stats.sem(x))) and estimate == x.mean()
+        above = stats.ttest_1samp(x, -1.0, alternative="greater").pvalue
+        below = stats.ttest_1samp(x, 1.0, alternative="less").pvalue
+        assert statistics.t_p_within(x, -1.0, np.inf) == pytest.approx(above)
+        assert statistics.t_p_within(x, -1.0, 1.0) == pytest.approx(max(above, below))
+        assert (statistics.t_p_within(x, -1.0, 1.0) <= 0.05) == (-1.0 < low and high < 1.0)
+    assert (statistics.t_p_within(np.ones(2), 0, np.inf), statistics.t_p_within(np.ones(2), 2, np.inf)) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="1 replicates"):
+        statistics.t_interval([1.0], 0.05)
+
+
+def test_the_t_interval_over_three_replicates_covers():
+    x = np.random.default_rng(19).standard_normal((2000, 3))
+    wrong = sum(statistics.t_interval(row, 0.05)[1] > 0 for row in x)
+    assert stats.binom.ppf(0.001, 2000, 0.05) <= wrong <= stats.binom.ppf(0.999, 2000, 0.05)
