@@ -69,7 +69,7 @@ def histograms(scores: dict[str, pd.DataFrame], row: dict) -> pd.DataFrame:
 
 
 def references(items: dict[str, pd.DataFrame], row: dict) -> pd.DataFrame:
-    """Medians over items, in the columns of ``histograms``: of the largest cosine to the documents of a series, and to other items.
+    """Medians over items, in the columns of ``histograms``: largest cosine to the documents of a series, and to other items.
 
     Args:
         items: series -> companion of the similarity audit.
@@ -126,7 +126,12 @@ def draw(table: pd.DataFrame, changes: pd.DataFrame, judged: list[dict], thresho
             mine.axvline(thresholds["value"], color="black", linewidth=0.8, zorder=4)
             at = thresholds["value"]
             mine.annotate(
-                f"split at {at:.2f}", (at, 0.97), (3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", va="top"
+                f"split at {at:.2f}",
+                (at, 0.97),
+                (3, 0),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                va="top",
             )
         cells[0][0].set_ylabel("density of documents")
         curves.panel_of(cells[1][0], changes[changes["task"] == task], row, LOOK)
@@ -200,14 +205,13 @@ def _footer(table: pd.DataFrame, judged: list[dict], thresholds: dict, row: dict
     high = table[(table["panel"] == "quantile") & (table["task"] == task) & (table["x"] == 0.99)].set_index("series")["y"]
     said = ", ".join(f"{name} {middle[name]:.2f} ({high[name]:.2f})" for name in middle.index)
     equal = by_name["fig4-equal-gains"]
-    lines = [
-        f"{curves.SCALES[row['scale']]}. Cosines by {row['embedder']}; the split is at {thresholds['how']}. Lines below: means over",
-        f"subsets, bands \u00b11 sd; equal tokens on both sides. Median (99 %) of the cosine to word problems: {said}.",
+    return [
+        f"{curves.SCALES[row['scale']]}. Cosines by {row['embedder']}; the split is at {thresholds['how']}. Lines: means over "
+        f"subsets; bands: \u00b11 sd; equal tokens on both sides. Median (99 %) of the cosine to word problems: {said}.",
         f"Difference of peaks: {curves.said(equal)}. Two one-sided tests; intervals cover {COVER}.",
         f"Near and far text help alike: {by_name['fig4-alike']['verdict'].upper()}.  "
         f"Below gains: {curves.said(by_name['fig4-below-gains'])}.  Above gains: {curves.said(by_name['fig4-above-gains'])}.",
     ]
-    return lines
 
 
 def read_thresholds(splits: list[str]) -> dict:
