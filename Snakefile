@@ -6,6 +6,10 @@
 #   results/{scale}/models/{model}/                             a Hugging Face directory
 #   results/{scale}/suites/{suite}/                             lm-eval tasks, and items.parquet with their texts
 #   results/{scale}/corpora/{corpus}/{synthesized,curated,removed}.parquet, samples.txt, curation.json
+#   results/{scale}/embedders/{embedder}/                       what puts documents and items into one space
+#   results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet, .items.parquet
+#   results/{scale}/audits/nll/{corpus}-by-{model}.parquet, .lengths.csv
+#   results/{scale}/audits/unigrams/{corpus}-against-{other}-in-{model}.csv
 #   results/{scale}/runs/{run}/documents.parquet, checkpoints/subset-{s}/epoch-{n}/, trace.parquet
 #   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item
 #   results/{scale}/gates/{gate}.csv
@@ -34,11 +38,14 @@ wildcard_constraints:
     run=study.names("runs"),
     suite=study.names("suites"),
     gate=study.names("gates"),
+    embedder=study.names("embedders"),
+    other=study.names("corpora"),
+    writer=study.names("models"),
     figure=study.names("figures"),
 
 
 SCALE = study.active_scale(config)
-FIGURES = ["fig2", "fig3", "fig5", "fig9", "fig10"]  # in the order of the page of verdicts
+FIGURES = ["fig2", "fig3", "fig4", "fig5", "fig6", "fig9", "fig10", "fig11"]  # in the order of the page of verdicts
 
 
 onstart:
@@ -49,6 +56,7 @@ include: "rules/sources.smk"
 include: "rules/models.smk"
 include: "rules/synthesis.smk"
 include: "rules/curation.smk"
+include: "rules/audits.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "papers/bos_only/rules.smk"

@@ -81,3 +81,26 @@ rule shuffle:
         code=code_of("scripts/synthesis/shuffle.py"),
     script:
         "../scripts/synthesis/shuffle.py"
+
+
+rule split:
+    """The documents of another corpus on one side of a cosine to a benchmark's items."""
+    input:
+        documents=study.field("corpora", "corpus", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
+        similarity=study.similarity_of_parent,
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    log:
+        "logs/{scale}/split/{corpus}.log",
+    benchmark:
+        "timings/{scale}/split/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="split"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/split.py"),
+    script:
+        "../scripts/synthesis/split.py"

@@ -66,7 +66,15 @@ _CURATED = {
     "ngram?": _count,
     "ratio?": _share,
 }
+
+
+def _threshold(value: object) -> str | None:
+    good = value == "median" or (isinstance(value, int | float) and not isinstance(value, bool) and -1 <= value <= 1)
+    return None if good else "a cosine between -1 and 1, or median"
+
+
 _CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names, "tasks?": _names}
+_ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _count, "bidirectional?": _flag}
 _DRAWN = {"samples": _count, **_CURATED}
 
 # table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.
@@ -128,6 +136,14 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
         "replay": {"mix": mix, **_DRAWN},
         "shuffle": {"corpus": _text, "tokenizer_of": _text, **_CURATED},
+        "split": {
+            "corpus": _text,
+            "embedder": _text,
+            "benchmark": _text,
+            "side": _one_of("below", "above"),
+            "threshold": _threshold,
+            **_CURATED,
+        },
     },
     "runs": {
         "continual": {
@@ -160,6 +176,19 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
         "harness": {"tasks": _table, "add_bos": _flag, "backend": _one_of("pocket", "hf", "vllm"), "note?": _text},
     },
+    "embedders": {
+        "lsa": {"suite": _text, "fit": _names, "documents": _count, "dimensions": _count, "seed": _whole},
+        "path": {"path": _text, **_ENCODED},
+        "hub": {
+            "repo": _text,
+            "revision": _revision,
+            "parameters": _count,
+            "licence": _text,
+            "gated": _flag,
+            "note?": _text,
+            **_ENCODED,
+        },
+    },
     "gates": {
         "headroom": {
             "student": _text,
@@ -181,6 +210,16 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "fig5": {**_CURVES, "temperature": _number},
         "fig9": _CURVES,
         "fig10": {**_CURVES, "crossed": _table},
+        "fig4": {
+            **_CURVES,
+            "corpora": _table,
+            "reference": _text,
+            "embedder": _text,
+            "benchmarks": _names,
+            "outcome": _text,
+        },
+        "fig6": {**_CURVES, "scorer": _text, "own": _table, "cross": _table, "temperature": _number},
+        "fig11": {**_CURVES, "scorer": _text, "own": _table, "cross": _table},
     },
 }
 KIND = {table: "method" if table == "corpora" else "kind" for table in KEYS}
@@ -195,6 +234,9 @@ REFERENCES = {
     ("corpora", "mix"): "sources",
     ("corpora", "corpus"): "corpora",
     ("corpora", "suite"): "suites",
+    ("corpora", "embedder"): "embedders",
+    ("embedders", "suite"): "suites",
+    ("embedders", "fit"): "sources",
     ("runs", "base"): "models",
     ("runs", "corpus"): "corpora",
     ("runs", "gate"): "gates",
@@ -206,4 +248,7 @@ REFERENCES = {
     ("gates", "heldout"): "sources",
     ("figures", "student"): "models",
     ("figures", "suites"): "suites",
+    ("figures", "reference"): "corpora",
+    ("figures", "embedder"): "embedders",
+    ("figures", "scorer"): "models",
 }

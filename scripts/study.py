@@ -173,12 +173,16 @@ def _recipes(tables: dict, wheres: dict) -> None:
 
 
 def _figures(tables: dict, wheres: dict) -> None:
-    """Check the runs that a figure draws, and give it the tasks of its suites, or those among them that its row lists."""
+    """Check the runs and corpora that a figure draws, and give it the tasks of its suites, or those that its row lists."""
     for name, row in tables["figures"].items():
         for key in ("arms", "controls", "crossed"):
             for role, run in row.get(key, {}).items():
                 if run not in tables["runs"]:
                     raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
+        for key in ("corpora", "own", "cross"):
+            for series, corpus in row.get(key, {}).items():
+                if corpus not in tables["corpora"]:
+                    raise StudyError(f"{wheres['figures', name]}, key {key}: {series}: {corpus} is no row of corpora")
         known = {task: how for suite in row.get("suites", []) for task, how in tables["suites"][suite]["tasks"].items()}
         if unknown := [task for task in row.get("tasks", []) if task not in known]:
             raise StudyError(f"{wheres['figures', name]}, key tasks: no task {', '.join(unknown)} in its suites")
@@ -354,7 +358,7 @@ def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
     """For ``input:``: a pattern with ``{value}`` from a row's key and ``{scale}``; one path per list element."""
 
     def paths(wildcards):
-        value = row_at(table, wildcards[wildcard], wildcards.scale)[key]
+        value = row_at(table, wildcards[wildcard], wildcards.scale).get(key, [])
         values = [value] if isinstance(value, str) else list(value)
         return [pattern.format(value=each, scale=wildcards.scale) for each in values]
 
@@ -459,6 +463,57 @@ def replicates(figures: list[str], number: int) -> Callable:
         return [f"results/{wildcards.scale}/{name}.claims.json" for name in chosen]
 
     return paths
+
+
+def audited(pattern: str, *keys: str) -> Callable:
+    """For ``input:`` of a figure: a pattern with ``{corpus}`` and the row's keys, for each corpus that ``keys`` name."""
+
+    def paths(wildcards):
+        figure = row_at("figures", wildcards.figure, wildcards.scale)
+        values = [figure[key] for key in keys]
+        corpora = [c for v in values for c in ([v] if isinstance(v, str) else v.values())]
+        suite = next(iter(figure["suites"]), None)
+        return [pattern.format(**{**figure, "corpus": corpus, "suite": suite}) for corpus in dict.fromkeys(corpora)]
+
+    return paths
+
+
+def splits_of(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the split corpora that its arms train on, whose cards hold the threshold."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    corpora = [row_at("runs", run, wildcards.scale)["corpus"] for run in figure["arms"].values()]
+    return [f"results/{wildcards.scale}/corpora/{corpus}/synthesized.parquet" for corpus in corpora]
+
+
+def writer_of(wildcards) -> list[str]:
+    """For ``input:`` of an audit: the model in whose tokenizer a corpus holds token ids, if it holds any."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    while corpus["method"] == "split":
+        corpus = row_at("corpora", corpus["corpus"], wildcards.scale)
+    model = corpus.get("source_model", corpus.get("tokenizer_of"))
+    return [f"results/{wildcards.scale}/models/{model}"] if model else []
+
+
+def temperatures() -> list[str]:
+    """The temperatures at which every source model that has corpora ``bos-{model}-t{temperature}`` has one, as strings."""
+    by_model: dict = {}
+    for scale, tables in load().items():
+        for name, found in tables["corpora"].items():
+            if found["method"] == "bos" and name == f"bos-{found['source_model']}-t{found['temperature']}":
+                by_model.setdefault((scale, found["source_model"]), set()).add(found["temperature"])
+    return [str(t) for t in sorted(set.intersection(*by_model.values()))] if by_model else []
+
+
+def similarity_of_parent(wildcards) -> str:
+    """For ``input:`` of a split corpus: its parent's similarity to the suite that it is curated against."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    name = "{corpus}-to-{suite}-by-{embedder}".format(**corpus)
+    return f"results/{wildcards.scale}/audits/similarity/{name}.parquet"
+
+
+def json_tasks(wildcards) -> str:
+    """For ``params:`` of a shell command: the tasks of the suite that a wildcard names, as JSON."""
+    return json.dumps(row_at("suites", wildcards.suite, wildcards.scale)["tasks"])
 
 
 def gpus(wildcards) -> int:

@@ -56,6 +56,39 @@ rule fig3:
         "fig3.py"
 
 
+rule fig4:
+    """Figure 4: the cosine of the student's own text to benchmark items, and what training on text near to and far from them does."""
+    input:
+        similarities=study.audited(
+            "results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet", "corpora", "reference"
+        ),
+        by_item=study.audited(
+            "results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.items.parquet", "corpora", "reference"
+        ),
+        splits=study.splits_of,
+        scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig4/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig4/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig4"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig4.py"),
+    script:
+        "fig4.py"
+
+
 rule fig5:
     """Figure 5: change of the student's scores on text of four source models: self, same lineage, stronger, cross-family."""
     input:
@@ -81,6 +114,34 @@ rule fig5:
         code=code_of("papers/bos_only/fig5.py"),
     script:
         "fig5.py"
+
+
+rule fig6:
+    """Figure 6: how likely the student finds its own text and another family's, at three temperatures."""
+    input:
+        audits=study.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.parquet", "own", "cross"),
+        lengths=study.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.lengths.csv", "own", "cross"),
+        scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf="results/{scale}/{figure}.pdf",
+        png="results/{scale}/{figure}.png",
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig6/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig6/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig6"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig6.py"),
+    script:
+        "fig6.py"
 
 
 rule fig9:
@@ -133,6 +194,16 @@ rule fig10:
         code=code_of("papers/bos_only/fig10.py"),
     script:
         "fig10.py"
+
+
+use rule fig6 as fig11 with:
+    """Figure 11: how likely the other family's model finds its own text and the student's, at three temperatures."""
+    log:
+        "logs/{scale}/fig11/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig11/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig11"),
 
 
 rule copy_of_the_active_scale:

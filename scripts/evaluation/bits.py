@@ -10,72 +10,16 @@ negative log-likelihoods over ln 2; bytes are those of the text in UTF-8, so EOS
 import argparse
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from scripts.lib.documents import read_documents
 from scripts.lib.files import atomic, card_path, read_card, write_card
+from scripts.lib.likelihood import nats
 from scripts.lib.models import bos_of, eos_of, load_model, load_tokenizer
 from scripts.lib.progress import Progress
 from scripts.lib.tokens import encode, wrap
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-WINDOW = 256  # tokens that predict, as many as a training block of the laptop has
-BATCH = 16
-
-
-def windows(length: int, window: int = WINDOW) -> list[tuple[int, int, int]]:
-    """(start, first scored, end) of the pieces in which ``length`` tokens are read; positions are those of inputs.
-
-    A document that fits is one piece. A longer one moves on by half a window, so that no token is predicted from fewer than
-    half a window of tokens, except at the document's beginning:
-
-    >>> windows(6, 4)
-    [(0, 0, 4), (2, 4, 6)]
-    """
-    pieces = [(0, 0, min(length, window))]
-    while pieces[-1][2] < length:
-        done = pieces[-1][2]
-        start = done - window // 2
-        pieces.append((start, done, min(length, start + window)))
-    return pieces
-
-
-def nats(model: "PreTrainedModel", sequences: Sequence[np.ndarray], window: int = WINDOW, batch: int = BATCH) -> np.ndarray:
-    """Negative log-likelihood of each sequence after its first token, in nats, float64, one number a sequence.
-
-    Args:
-        model: a causal language model.
-        sequences: token ids, each beginning with BOS.
-        window: how many tokens the model sees at once (see `windows`).
-        batch: sequences read together; only speed depends on it.
-    """
-    import torch
-    import torch.nn.functional as F  # noqa: N812
-
-    pieces = [(i, *piece) for i, ids in enumerate(sequences) for piece in windows(len(ids) - 1, window) if len(ids) > 1]
-    pieces.sort(key=lambda piece: (piece[1] - piece[3], piece[0]))
-    total = np.zeros(len(sequences))
-    with torch.inference_mode():
-        for at in range(0, len(pieces), batch):
-            chosen = pieces[at : at + batch]
-            longest = max(end - start for _, start, _, end in chosen)
-            inputs = torch.zeros(len(chosen), longest, dtype=torch.long)
-            targets = torch.full((len(chosen), longest), -100)
-            for row, (i, start, scored, end) in enumerate(chosen):
-                ids = torch.from_numpy(np.asarray(sequences[i], np.int64))
-                inputs[row, : end - start] = ids[start:end]
-                targets[row, scored - start : end - start] = ids[scored + 1 : end + 1]
-            logits = model(inputs.to(model.device)).logits.float().transpose(1, 2)
-            losses = F.cross_entropy(logits, targets.to(model.device), reduction="none").double().sum(1)
-            np.add.at(total, [i for i, *_ in chosen], losses.cpu().numpy())
-    return total
 
 
 def bits_per_byte(folder: str | Path, documents: pd.DataFrame) -> dict[str, float]:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.evaluation.bits import bits_per_byte, nats, windows, write_bits
+from scripts.evaluation.bits import bits_per_byte, write_bits
 from scripts.lib.documents import document, write_documents
 from scripts.lib.files import read_card
+from scripts.lib.likelihood import nats, windows
 from scripts.lib.models import load_model, load_tokenizer
 
 TEXTS = ["Ana lives in Cathor.", "Grüße aus Aldmoor — 12 €!", "", "Boris bought 7 apples at the gate. " * 6]

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import signal
 import socket
 import subprocess
 import sys
@@ -38,7 +37,15 @@ def fended_off(program: str, wall: str, **more) -> None:
 
 
 def test_outcomes_come_in_order_and_say_why(wall):
-    programs = ["assert 1 + 1 == 2", "assert False, 'no'", "x = 1 / 0", "def f(:", "assert 1 + 1 == 2", "", "raise KeyError('a')"]
+    programs = [
+        "assert 1 + 1 == 2",
+        "assert False, 'no'",
+        "x = 1 / 0",
+        "def f(:",
+        "assert 1 + 1 == 2",
+        "",
+        "raise KeyError('a')",
+    ]
     found = run_programs(programs, wall=wall)
     assert [outcome.passed for outcome in found] == [True, False, False, False, True, True, False]
     assert found[1].reason == "AssertionError: no" and found[2].reason.startswith("ZeroDivisionError")
@@ -150,7 +157,9 @@ def test_an_end_that_was_reached_counts_all_the_same(wall):
 
 
 def test_what_ends_the_interpreter_fails_and_harms_no_neighbour(wall):
-    deep = "import sys\nsys.setrecursionlimit(10**9)\nf = lambda: f()\n[].sort(key=f)\ndef g(x): return [g(x) for _ in x]\ng([1])"
+    deep = (
+        "import sys\nsys.setrecursionlimit(10**9)\nf = lambda: f()\n[].sort(key=f)\ndef g(x): return [g(x) for _ in x]\ng([1])"
+    )
     crash = "import os, signal\nsignal.signal(signal.SIGSEGV, signal.SIG_DFL)\nos.abort()"
     parens = "x = " + "(" * 100_000
     text = "x = '" + "a" * 3_000_000 + "'"
@@ -160,7 +169,9 @@ def test_what_ends_the_interpreter_fails_and_harms_no_neighbour(wall):
 
 def test_time_is_limited(wall):
     loops = ["while True: pass", "import time\ntime.sleep(60)", "import signal\nsignal.pause()"]
-    loops.append("import signal\nfor s in range(1, 32):\n    try: signal.signal(s, signal.SIG_IGN)\n    except OSError: pass\nwhile 1: pass")
+    loops.append(
+        "import signal\nfor s in range(1, 32):\n    try: signal.signal(s, signal.SIG_IGN)\n    except OSError: pass\nwhile 1: pass"
+    )
     start = time.monotonic()
     assert run_programs([*loops, "pass"], 0.3, wall=wall) == [Outcome(False, "time")] * 4 + [Outcome(True, "")]
     assert time.monotonic() - start < 4

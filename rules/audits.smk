@@ -1,0 +1,141 @@
+"""What corpora are like before anyone trains on them.
+
+Makes results/{scale}/embedders/{embedder}/ and, under results/{scale}/audits/, similarity/{corpus}-to-{suite}-by-{embedder}.parquet
+and .items.parquet, nll/{corpus}-by-{model}.parquet and .lengths.csv, unigrams/{corpus}-against-{other}-in-{model}.csv.
+No audit needs a row of its own.
+"""
+
+
+rule embedder:
+    """A space for documents and items: fitted on items and fixed sources, or taken from a directory or the hub."""
+    input:
+        suite=study.field("embedders", "embedder", "suite", "results/{scale}/suites/{value}"),
+        sources=study.field("embedders", "embedder", "fit", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        folder=directory("results/{scale}/embedders/{embedder}"),
+        card="results/{scale}/embedders/{embedder}.card.json",
+    log:
+        "logs/{scale}/embedder/{embedder}.log",
+    benchmark:
+        "timings/{scale}/embedder/{embedder}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("embedders", "embedder"),
+        code=code_of("scripts/audits/embedders.py"),
+    script:
+        "../scripts/audits/embedders.py"
+
+
+rule similarity:
+    """The largest cosine of each document to the items of each task, and of each item to the documents."""
+    input:
+        documents="results/{scale}/corpora/{corpus}/curated.parquet",
+        suite="results/{scale}/suites/{suite}",
+        embedder="results/{scale}/embedders/{embedder}",
+    output:
+        documents="results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet",
+        by_item="results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.items.parquet",
+    log:
+        "logs/{scale}/similarity/{corpus}-to-{suite}-by-{embedder}.log",
+    benchmark:
+        "timings/{scale}/similarity/{corpus}-to-{suite}-by-{embedder}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        row=study.json_row("embedders", "embedder"),
+        tasks=study.json_tasks,
+        code=code_of("scripts/audits/similarity.py"),
+    shell:
+        """
+        python -m scripts.audits.similarity \
+            --row {params.row:q} \
+            --tasks {params.tasks:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --suite {input.suite:q} \
+            --embedder {input.embedder:q} \
+            --out {output.documents:q} \
+            --items {output.by_item:q} \
+            &>{log:q}
+        """
+
+
+rule nll:
+    """Negative log-likelihood per token of each document under a model, and of its beginnings by length."""
+    input:
+        documents="results/{scale}/corpora/{corpus}/curated.parquet",
+        model="results/{scale}/models/{model}",
+        writer=study.writer_of,
+    output:
+        documents="results/{scale}/audits/nll/{corpus}-by-{model}.parquet",
+        lengths="results/{scale}/audits/nll/{corpus}-by-{model}.lengths.csv",
+    log:
+        "logs/{scale}/nll/{corpus}-by-{model}.log",
+    benchmark:
+        "timings/{scale}/nll/{corpus}-by-{model}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        code=code_of("scripts/audits/nll.py"),
+    shell:
+        """
+        python -m scripts.audits.nll \
+            --code {params.code} \
+            --model {input.model:q} \
+            --writer {input.writer:q} \
+            --documents {input.documents:q} \
+            --out {output.documents:q} \
+            --lengths {output.lengths:q} \
+            &>{log:q}
+        """
+
+
+# Loading torch and a model takes five seconds: what one model wrote at all temperatures is scored by one job.
+use rule nll as nll_of_all_temperatures with:
+    input:
+        documents=expand(
+            "results/{{scale}}/corpora/bos-{{writer}}-t{temperature}/curated.parquet", temperature=study.temperatures()
+        ),
+        model="results/{scale}/models/{model}",
+        writer="results/{scale}/models/{writer}",
+    output:
+        documents=expand(
+            "results/{{scale}}/audits/nll/bos-{{writer}}-t{temperature}-by-{{model}}.parquet",
+            temperature=study.temperatures(),
+        ),
+        lengths=expand(
+            "results/{{scale}}/audits/nll/bos-{{writer}}-t{temperature}-by-{{model}}.lengths.csv",
+            temperature=study.temperatures(),
+        ),
+    log:
+        "logs/{scale}/nll/bos-{writer}-by-{model}.log",
+    benchmark:
+        "timings/{scale}/nll/bos-{writer}-by-{model}.tsv"
+
+
+ruleorder: nll_of_all_temperatures > nll
+
+
+rule unigrams:
+    """Two corpora as bags of tokens: frequencies, overlap, divergences."""
+    input:
+        documents="results/{scale}/corpora/{corpus}/curated.parquet",
+        other="results/{scale}/corpora/{other}/curated.parquet",
+        tokenizer="results/{scale}/models/{model}",
+    output:
+        "results/{scale}/audits/unigrams/{corpus}-against-{other}-in-{model}.csv",
+    log:
+        "logs/{scale}/unigrams/{corpus}-against-{other}-in-{model}.log",
+    benchmark:
+        "timings/{scale}/unigrams/{corpus}-against-{other}-in-{model}.tsv"
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        code=code_of("scripts/audits/unigrams.py"),
+    script:
+        "../scripts/audits/unigrams.py"
