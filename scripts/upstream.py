@@ -16,15 +16,16 @@ def _producer(workflow: "Workflow", path: str) -> tuple[list[str], str | None, s
     """Input files, timing file and rule's docstring of the job that makes a path; ([], None, "") where no rule makes it.
 
     Raises:
-        ValueError: naming the rules where several could make it.
+        ValueError: naming the rules where several could make it and no ruleorder says which.
     """
     from snakemake.iocontainers import Wildcards
 
-    rules = [rule for rule in workflow.rules if rule.is_producer(path)]
-    if not rules:
+    able = [rule for rule in workflow.rules if rule.is_producer(path)]
+    rules = [one for one in able if all(one is other or workflow._ruleorder.compare(one, other) > 0 for other in able)]
+    if not able:
         return [], None, ""
-    if len(rules) > 1:
-        raise ValueError(f"{path}: expected one rule that makes it, found {', '.join(rule.name for rule in rules)}")
+    if not rules:
+        raise ValueError(f"{path}: expected one rule that makes it, found {', '.join(rule.name for rule in able)}")
     wildcards = Wildcards(fromdict=rules[0].get_wildcards(path))
     timing = rules[0].expand_benchmark(wildcards)
     read = [str(file) for file in rules[0].expand_input(wildcards)[0]]
