@@ -9,7 +9,7 @@ rule curate:
     """Exact duplicates, near-duplicates, contamination: removed or reported."""
     input:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
-        suite=study.field("corpora", "corpus", "suite", "results/{scale}/suites/{value}"),
+        suites=study.field("corpora", "corpus", "suites", "results/{scale}/suites/{value}"),
     output:
         curated="results/{scale}/corpora/{corpus}/curated.parquet",
         removed="results/{scale}/corpora/{corpus}/removed.parquet",

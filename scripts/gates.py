@@ -22,11 +22,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from scripts.lib.files import read_card, write_json
+from scripts.lib.files import read_card, versions, write_json
 from scripts.lib.text import ngrams, words
 
 UNIQUE, NEAR, EQUAL, ERRORS = 0.99, 0.5, 0.01, 2.0  # share, nats per token, share of the largest, standard errors
 N = 8
+NO_ITEMS = pd.DataFrame({"task": [], "item": [], "text": []}, dtype=str)
 
 
 class NotBelieved(Exception):
@@ -160,7 +161,8 @@ def check(
     cards = {f"{run} on {suite}": read_card(path) for (run, suite), path in named.items()}
     tables = {key: pd.read_parquet(path, filters=[("epoch", "==", 0)]) for key, path in named.items()}
     corpus_cards = {Path(p).parent.name: read_card(p) for p in corpora}
-    items = pd.concat([pd.read_parquet(Path(folder) / "items.parquet") for folder in suites], ignore_index=True)
+    items = pd.concat([pd.read_parquet(Path(folder) / "items.parquet") for folder in suites] or [NO_ITEMS], ignore_index=True)
+    items["task"] = items["task"].str.removesuffix("_perturbed")  # an item with other numbers is a further text of its item
     texts = {Path(p).parent.name: pq.read_table(p, columns=["text"])["text"].to_pylist() for p in documents}
     by_model: dict[str, list] = {}
     for path in bases:
@@ -187,7 +189,7 @@ def check(
             "scale": row["scale"],
             "code": code,
             "gates": found,
-            "versions": next(iter(cards.values()))["versions"],
+            "versions": versions(),
             "sha256": {name: card["sha256"] for name, card in corpus_cards.items()},
         },
     )

@@ -60,7 +60,7 @@ _table = _is(dict, "a mapping")
 
 _CURATED = {
     "near_duplicates": _one_of("report", "drop"),
-    "suite": _text,
+    "suites": _names,
     "seed": _whole,
     "min_tokens?": _whole,
     "ngram?": _count,
@@ -138,6 +138,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "shuffle": {"corpus": _text, "tokenizer_of": _text, **_CURATED},
         "split": {
             "corpus": _text,
+            "suite": _text,
             "embedder": _text,
             "benchmark": _text,
             "side": _one_of("below", "above"),
@@ -234,6 +235,7 @@ REFERENCES = {
     ("corpora", "mix"): "sources",
     ("corpora", "corpus"): "corpora",
     ("corpora", "suite"): "suites",
+    ("corpora", "suites"): "suites",
     ("corpora", "embedder"): "embedders",
     ("embedders", "suite"): "suites",
     ("embedders", "fit"): "sources",

@@ -138,9 +138,13 @@ def arms_of(found: Found, row: dict, names: Iterable[str], tasks: Iterable[str])
     return [np.stack([found[name, task][0] for name in names], axis=1) for task in tasks]
 
 
-def tasks_of(row: dict, **having: str) -> list[str]:
-    """The figure's tasks with these values: ``tasks_of(row, benchmark="gsm8k")``, ``tasks_of(row, group="math")``."""
-    return [task for task, how in row["tasks"].items() if having.items() <= how.items()]
+def tasks_of(row: dict, **having: object) -> list[str]:
+    """The figure's tasks with these values: ``tasks_of(row, benchmark="gsm8k")``, ``tasks_of(row, group="math")``.
+
+    Variants with other numbers are left out unless asked for: ``tasks_of(row, benchmark="gsm8k", perturbed=True)``.
+    """
+    having = {"perturbed": False, **having}
+    return [task for task, how in row["tasks"].items() if having.items() <= {"perturbed": False, **how}.items()]
 
 
 def early(epochs: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 In this order: empty documents, exact duplicates, MinHash near-duplicates (the row says whether they are dropped or only
 reported), and 8-gram decontamination against every evaluation item; equal token budgets follow per run (budget.py). Reads
-synthesized.parquet and items.parquet; makes curated.parquet (documents, with near_duplicate_of), removed.parquet (with reason
+synthesized.parquet and each suite's items.parquet; makes curated.parquet (documents, with near_duplicate_of), removed.parquet (with reason
 and detail) and curation.json (what was counted). Text is what counts: sampled token ids are carried along, not looked at.
 """
 
@@ -24,7 +24,7 @@ REASONS = ("empty", "exact duplicate", "near-duplicate", "contaminated")
 
 def curate(
     synthesized: str | Path,
-    items: str | Path,
+    items: list[str | Path],
     curated: str | Path,
     removed: str | Path,
     report: str | Path,
@@ -36,7 +36,7 @@ def curate(
 
     Args:
         synthesized: documents, with their card.
-        items: Parquet of task, item, text: all that documents are decontaminated against.
+        items: Parquets of task, item, text: all that documents are decontaminated against.
         curated: documents that are kept, ordered by id.
         removed: all others, ordered by reason and id, with a detail in JSON.
         report: curation.json.
@@ -57,7 +57,7 @@ def curate(
     if len(set(ids)) < len(ids):
         again = next(one for one, times in Counter(ids).items() if times > 1)
         raise ValueError(f"{synthesized}: the id {again} stands twice; documents of equal text are told apart by their index")
-    verdict = judge(ids, table["text"].to_pylist(), pd.read_parquet(items), row=row)
+    verdict = judge(ids, table["text"].to_pylist(), read_items(items), row=row)
     counts = _counts(verdict, table["source"].to_pylist(), row)
 
     def written(path: str | Path, positions: list[int], columns: list[str]) -> None:
@@ -72,6 +72,15 @@ def curate(
     written(removed, [i for i in order if reasons[i]], ["reason", "detail"])
     write_json(report, {"corpus": row["name"], **counts})
     print(f"{row['name']}: " + ", ".join(f"{n} {name}" for name, n in counts["documents"].items()), file=sys.stderr)
+
+
+def read_items(paths: list[str | Path]) -> pd.DataFrame:
+    """The items of several suites as one table: task, item, text; an item that two suites ask in the same words counts once.
+
+    An item with other numbers ({task}_perturbed) is a further text of its item, so that words they share still tell of it.
+    """
+    items = pd.concat([pd.read_parquet(path, columns=["task", "item", "text"]) for path in paths], ignore_index=True)
+    return items.assign(task=items["task"].str.removesuffix("_perturbed")).drop_duplicates(ignore_index=True)
 
 
 def judge(ids: list[str], texts: list[str], items: pd.DataFrame, *, row: dict) -> dict:
@@ -180,6 +189,6 @@ if __name__ == "__main__":
     from scripts.lib.progress import logging_to
 
     with logging_to(snakemake.log[0]):
-        paths = (snakemake.input.documents, Path(str(snakemake.input.suite)) / "items.parquet")
+        paths = (snakemake.input.documents, [Path(suite) / "items.parquet" for suite in snakemake.input.suites])
         made = (snakemake.output.curated, snakemake.output.removed, snakemake.output.report)
         curate(*paths, *made, row=snakemake.params.row, code=snakemake.params.code)

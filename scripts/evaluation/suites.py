@@ -77,7 +77,7 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
 
 
 def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True) -> Tasks:
-    """The tasks of a suite with their requests, zero-shot (as the paper evaluates), seeds fixed as lm-eval fixes them.
+    """The tasks of a suite with their requests, seeds fixed as lm-eval fixes them; a task's ``shots`` are 0 if not given.
 
     Requests are built once: prompts do not depend on the model.
 
@@ -118,10 +118,10 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
                 f"{' '.join(str(error).split())[:160]}); without network, fill HF_HOME beforehand and set HF_HUB_OFFLINE=1, or "
                 "use a suite of kind pocket"
             ) from None
-    for task in (task for parts in tasks.values() for task in parts):
+    for name, task in ((name, task) for name, parts in tasks.items() for task in parts):
+        task.set_config(key="num_fewshot", value=row["tasks"][name].get("shots", 0))
         if getattr(task, "UNSAFE_CODE", False):  # a group's member
             _prepare_for_code(row, task.task_name, answers)
-        task.set_config(key="num_fewshot", value=0)
         task.set_fewshot_seed(seed=1234)
         task.build_all_requests(rank=0, world_size=1)
     return tasks

@@ -333,6 +333,20 @@ def make_items(row: dict) -> dict[str, list[dict]]:
     return {task: [{"item": i, **item} for i, item in enumerate(makers[task]())] for task in row["tasks"]}
 
 
+def make_shots(row: dict, tasks: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """Examples for the prompt, per task of the row that has ``shots``: other items than the suite's, answered in full."""
+    asked = {task: how for task, how in row["tasks"].items() if how.get("shots")}
+    few = {key: max(row[key] // 5, 10) for key in ("choice_items", "generated_items")}
+    pool = make_items({**row, **few, "tasks": asked, "seed": f"{row['seed']} shots"}) if asked else {}
+    known = {task: {text_of(item) for item in items} for task, items in tasks.items()}
+    return {
+        task: [
+            item | ({"answer": item["work"]} if "work" in item else {}) for item in items if text_of(item) not in known[task]
+        ]
+        for task, items in pool.items()
+    }
+
+
 def text_of(item: dict) -> str:
     """Everything an item shows or asks for, as decontamination compares it: the question, all choices, the answer.
 
@@ -350,15 +364,23 @@ def text_of(item: dict) -> str:
 def write_suite(out: str, *, row: dict, code: str) -> None:
     """Write the folder of a suite; the data paths in its task files are relative to where the workflow runs."""
     tasks = make_items(row)
+    shots = make_shots(row, tasks)
+
+    def write(path: Path, items: list[dict]) -> None:
+        path.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items), encoding="utf-8")
+
     with atomic(out) as beside:
         beside.mkdir()
         lines = []
         for task, items in tasks.items():
-            jsonl = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
-            (beside / f"{task}.jsonl").write_text(jsonl, encoding="utf-8")
+            write(beside / f"{task}.jsonl", items)
             file = TASK_FILES / f"{task.removesuffix('_perturbed')}.yaml"
             settings = yaml.safe_load(file.read_text(encoding="utf-8")) | {"task": task}
             settings["dataset_kwargs"] = {"data_files": {"test": str(Path(out) / f"{task}.jsonl")}}
+            if task in shots:
+                write(beside / f"{task}-shots.jsonl", shots[task])
+                settings["dataset_kwargs"]["data_files"]["shots"] = str(Path(out) / f"{task}-shots.jsonl")
+                settings["fewshot_split"] = "shots"
             (beside / f"{task}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
             lines += [{"task": task, "item": item["item"], "text": text_of(item)} for item in items]
         pd.DataFrame(lines).to_parquet(beside / "items.parquet", index=False)

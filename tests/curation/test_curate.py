@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.curation.curate import curate
+from scripts.curation import contamination
+from scripts.curation.curate import curate, read_items
 from scripts.lib.documents import document, read_documents, write_documents
 from scripts.lib.files import BrokenArtifact, read_card
 
-ROW = {"name": "corpus", "method": "bos", "samples": 300, "near_duplicates": "drop", "suite": "quiz"}
+ROW = {"name": "corpus", "method": "bos", "samples": 300, "near_duplicates": "drop", "suites": ["quiz"]}
 ITEM = "How many lamps does the keeper of the northern tower light before the ferry comes in at dusk?"
 
 
@@ -62,7 +63,7 @@ def folder(tmp_path):
 def run(folder, source="synthesized", name="curated", **row):
     paths = [
         folder / f"{source}.parquet",
-        folder / "items.parquet",
+        [folder / "items.parquet"],
         folder / f"{name}.parquet",
         folder / f"{name}-removed.parquet",
     ]
@@ -182,3 +183,15 @@ def test_errors_name_row_and_key(folder):
     with pytest.raises(BrokenArtifact, match="sha256"):
         run(folder)
     assert not (folder / "curated.parquet").exists()
+
+
+def test_an_item_asked_twice_or_with_other_numbers_is_one_item(tmp_path):
+    first, second = "a b c d e f g h 5 i j k l m n o p", "a b c d e f g h 7 i j k l m n o p"
+    pd.DataFrame({"task": ["t"], "item": [0], "text": [first]}).to_parquet(tmp_path / "one.parquet")
+    both = {"task": ["t", "t_perturbed"], "item": [0, 0], "text": [first, second], "more": [1, 2]}
+    pd.DataFrame(both).to_parquet(tmp_path / "two.parquet")
+    items = read_items([tmp_path / "one.parquet", tmp_path / "two.parquet"])
+    assert items.to_dict("list") == {"task": ["t", "t"], "item": [0, 0], "text": [first, second]}
+    index = contamination.index_items(items)
+    assert index.shared == 0
+    assert all(contamination.find([text], index)[0] for text in ("x a b c d e f g h", "f g h 5 i j k l", "f g h 7 i j k l"))

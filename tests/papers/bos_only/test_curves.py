@@ -22,6 +22,8 @@ TASKS = {
         "humaneval": "code",
     }.items()
 }
+for benchmark in ("gsm8k", "math"):
+    TASKS[f"pocket_{benchmark}_perturbed"] = {**TASKS[f"pocket_{benchmark}"], "perturbed": True}
 OWN = ("t0.75", "t1.0", "t1.25", "replay")
 OTHER = tuple(fig10.LOOK)
 NONE = np.zeros(4)
@@ -79,6 +81,9 @@ def test_figure_2_finds_a_planted_transient_gain_and_no_other():
     planted = judged(fig2, "fig2", row, everywhere(PEAK, ["on t1.0"]))
     assert {name: planted[name]["verdict"] for name in planted} == dict.fromkeys(planted, "reproduced")
     assert planted["fig2-gsm8k-gains"]["series"] == "t1.0" and planted["fig2-gsm8k-gains"]["epoch"] == 2
+    weights = judged(fig2, "fig2", row, everywhere(PEAK, ["on t1.0"], [task for task in TASKS if "perturbed" not in task]))
+    assert weights["fig2-gsm8k-gains"]["verdict"] == "reproduced"
+    assert weights["fig2-other-numbers"]["verdict"] == "not reproduced"
     lasting = judged(fig2, "fig2", row, everywhere(UP, ["on t0.75"]))
     assert lasting["fig2-gsm8k-gains"]["verdict"] == "reproduced"
     assert lasting["fig2-gsm8k-fades"]["verdict"] != "reproduced" and lasting["fig2-transient"]["verdict"] != "reproduced"
