@@ -70,8 +70,8 @@ rule fig4:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
@@ -125,8 +125,8 @@ rule fig6:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
