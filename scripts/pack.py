@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import tarfile
+import time
 from pathlib import Path, PurePosixPath
 
 from scripts.lib.files import atomic, card_path, sha256_of
@@ -76,7 +77,8 @@ def pack(archive: str | Path, root: Path = Path(".")) -> dict[str, str]:
 def unpack(archive: str | Path, root: Path = Path(".")) -> list[str]:
     """Check the archive whole, then put its files in place; returns the paths that were not there before.
 
-    Files get the present time, cards and timings too, so that nothing upstream of them counts as newer.
+    All files of the archive get one and the same time, the present: some tables stand upstream of others (a base's evaluation
+    of the gate before its runs), and none may count as newer than what was made from it.
 
     Raises:
         BrokenPack: naming a member that differs from the manifest, is missing or lies outside results/ and timings/, or a file
@@ -107,6 +109,9 @@ def unpack(archive: str | Path, root: Path = Path(".")) -> list[str]:
                     while piece := member.read(1 << 20):
                         file.write(piece)
                 written.append(info.name)
+    now = time.time_ns()
+    for name in listed:
+        os.utime(root / name, ns=(now, now))
     return written
 
 

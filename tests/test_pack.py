@@ -4,12 +4,13 @@ import gzip
 import io
 import json
 import os
+import re
 import tarfile
 
 import pytest
 
-from scripts import pack, study
-from scripts.lib.files import read_card, write_json
+from scripts import pack
+from scripts.lib.files import read_card, sha256_of, write_json, write_text
 from scripts.pack import BrokenPack
 from tests import made_up
 from tests.conftest import snakemake
@@ -17,6 +18,7 @@ from tests.test_dag import jobs
 from tests.test_verdicts import World
 
 ARCHIVE = "results/laptop/tables.tar.gz"
+TABLE = "results/laptop/evaluations/fig5-run-two/suite.parquet"
 
 
 @pytest.fixture
@@ -53,12 +55,16 @@ def test_tables_cards_and_timings_arrive_whole(packed, tmp_path):
     assert pack.unpack(ARCHIVE, tmp_path / "second") == [], "a second time there is nothing to do"
 
 
-def test_what_arrives_is_newer_than_what_was_there(packed, tmp_path):
+def test_what_arrives_has_one_time_and_is_newer_than_what_was_there(packed, tmp_path):
     second = tmp_path / "second"
     upstream = second / "results/laptop/runs/run/checkpoints"
     upstream.mkdir(parents=True)
+    (second / TABLE).parent.mkdir(parents=True)
+    (second / TABLE).write_bytes((packed / TABLE).read_bytes())
+    os.utime(second / TABLE, (1e9, 1e9))
     pack.unpack(ARCHIVE, second)
-    assert all(path.stat().st_mtime >= upstream.stat().st_mtime for path in second.rglob("*.parquet"))
+    (only,) = {path.stat().st_mtime_ns for path in second.rglob("*.parquet")}
+    assert only > upstream.stat().st_mtime_ns
 
 
 def test_a_changed_or_missing_table_is_not_packed(packed):
@@ -87,9 +93,6 @@ def rewritten(archive, change):
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return path
-
-
-TABLE = "results/laptop/evaluations/fig5-run-two/suite.parquet"
 
 
 def flip(members):
@@ -155,16 +158,26 @@ def test_the_command_line_says_what_is_wrong_in_one_line(packed, capsys):
 
 
 @pytest.mark.workflow
-def test_tables_alone_are_enough_to_draw(project):
-    """Stand-ins for the evaluated tables, and nothing upstream of them: only drawing is planned."""
-    wildcards = type("Wildcards", (), {"scale": "smoke", "figure": "fig5"})()
-    for path in study.drawn(wildcards):
-        (project / path).parent.mkdir(parents=True)
-        (project / path).write_text("a table")
-    planned = {rule for rule, _ in jobs(snakemake(project, "-n", "--config=scale=smoke", "all").stdout)}
-    drawing = {"fig5", "copy_of_the_active_scale", "replicates", "verdicts", "copy_of_the_verdicts", "all"}
-    assert planned == drawing
-    (project / path).unlink()
+def test_tables_alone_are_enough_to_draw(project, tmp_path):
+    """Stand-ins for the tables that figures read, packed elsewhere, and nothing upstream of them: only drawing is planned."""
+    planned = snakemake(project, "-n", "--config=scale=smoke", "results/smoke/claims.html").stdout
+    read = re.search(r"^rule verdicts:\n    input: (.*)$", planned, re.MULTILINE).group(1).split(", ")
+    tables = sorted(path for path in read if path.count("/") > 2)
+    assert len(tables) >= 8 and all(path.startswith("results/smoke/") for path in tables)
+    for path in tables:
+        write_text(tmp_path / path, "a table")
+    page = {
+        "scale": "smoke",
+        "figures": {"all": {"tables": {path: sha256_of(tmp_path / path) for path in tables}, "timings": []}},
+    }
+    write_json(tmp_path / "results/smoke/claims.json", page)
+    pack.pack(tmp_path / "results/smoke/tables.tar.gz", tmp_path)
+    pack.unpack(tmp_path / "results/smoke/tables.tar.gz", project)
+    rules = "".join((project / name).read_text() for name in ("papers/bos_only/rules.smk", "rules/claims.smk"))
+    drawing = {"all", *re.findall(r"^(?:use rule \w+ as|rule) (\w+)", rules, re.MULTILINE)}
+    assert {rule for rule, _ in jobs(snakemake(project, "-n", "--config=scale=smoke", "all").stdout)} == drawing
     # with a table missing, the rules that make redraw allows cannot go round it
+    drawn = re.search(r"^rule fig5:\n    input: (.*)$", planned, re.MULTILINE).group(1).split(", ")
+    (project / next(path for path in drawn if "-on-bos-" in path)).unlink()
     done = snakemake(project, "-n", "--config=scale=smoke", "--allowed-rules=fig5", "results/smoke/fig5.csv", check=False)
-    assert done.returncode != 0 and "MissingInputException" in done.stdout and path in done.stdout
+    assert done.returncode != 0 and "MissingInputException" in done.stdout

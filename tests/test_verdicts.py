@@ -251,13 +251,13 @@ def test_durations():
 
 @pytest.mark.workflow
 def test_tables_and_timings_are_those_of_the_plan(project):
-    """What the rule says stands upstream of figure 5 is what a dry run from nothing would run."""
+    """What the rule says stands upstream of all figures is what a dry run from nothing would run."""
     output = snakemake(project, "-n", "--config=scale=smoke", "results/smoke/claims.html").stdout
     read = re.search(r"^rule verdicts:\n    input: (.*)$", output, re.MULTILINE).group(1).split(", ")
     drawn = re.search(r"^rule fig5:\n    input: (.*)$", output, re.MULTILINE).group(1).split(", ")
     assert {path for path in drawn if path.startswith("results/")} <= set(read)
     script = (
-        "from scripts import upstream\nrule probe:\n    params: found=upstream.sources(workflow, ['fig5'], 1)\n"
+        "from scripts import upstream\nrule probe:\n    params: found=upstream.sources(workflow, FIGURES, 1)\n"
         "    output: 'probe-{scale}'\n    shell: 'echo {params.found:q} > {output}'\n"
     )
     with open(project / "Snakefile", "a", encoding="utf-8") as file:

@@ -11,8 +11,8 @@ rule fig2:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
@@ -37,8 +37,8 @@ rule fig3:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
@@ -70,8 +70,8 @@ rule fig4:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
@@ -125,8 +125,8 @@ rule fig6:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
@@ -151,8 +151,8 @@ rule fig9:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
@@ -177,8 +177,8 @@ rule fig10:
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
-        pdf="results/{scale}/{figure}.pdf",
-        png="results/{scale}/{figure}.png",
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
         csv="results/{scale}/{figure}.csv",
         claims="results/{scale}/{figure}.claims.json",
     log:
