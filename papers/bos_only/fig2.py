@@ -2,8 +2,9 @@
 
 Reads the evaluations of four runs and papers/bos_only/claims.yaml. Makes fig2.pdf, fig2.png (a panel a benchmark: reasoning,
 comprehension, math, code), fig2.csv (every plotted number) and fig2.claims.json: transient gains in math and code, none from
-replay, and as large where the word problems have other numbers, since text can be cleaned of benchmark items but weights cannot:
-that contamination resurfaces is the rival explanation of such gains. Peaks are picked over temperatures and epochs, so that their bounds are simultaneous over both.
+replay, and as large where the word problems have other numbers. Text can be cleaned of benchmark items and weights cannot, so
+contamination that resurfaces is the rival explanation of such gains. Peaks are picked over temperatures and epochs, and their
+bounds are simultaneous over both.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from papers.bos_only import curves
-from scripts.lib import figures
+from scripts.lib import figures, statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,23 +66,29 @@ def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[st
         out[name] = fall(values, epochs, claims[name]["level"], draws, name)
     tasks = [task for key in BENCHMARKS for task in curves.tasks_of(row, benchmark=key)]
     name = "fig2-replay-below"
-    half = claims[name]["level"] / 2  # each peak's bound at half the level, so that both hold together
-    estimate, drawn = curves.bounds(curves.arms_of(found, row, [*arms, REPLAY], tasks), draws, name)
-    own = curves.peak(estimate[:-1].ravel(), drawn[:, :-1].reshape(draws, -1), half)
-    out[name] = between(own, curves.peak(estimate[-1], drawn[:, -1], half))
+    values = curves.arms_of(found, row, [*arms, REPLAY], tasks)
+    out[name] = apart([v[:, :-1] for v in values], [v[:, -1:] for v in values], claims[name]["level"], draws, name)
     name = "fig2-other-numbers"
-    peaks = []
-    for perturbed in (False, True):
-        tasks = [task for key in NUMBERS for task in curves.tasks_of(row, benchmark=key, perturbed=perturbed)]
-        estimate, drawn = curves.bounds(curves.arms_of(found, row, arms, tasks), draws, name)
-        peaks.append(curves.peak(estimate.ravel(), drawn.reshape(draws, -1), claims[name]["level"] / 2))
-    return {**out, name: between(*peaks)}
+    known, other = (
+        curves.arms_of(found, row, arms, [task for key in NUMBERS for task in curves.tasks_of(row, benchmark=key, perturbed=p)])
+        for p in (False, True)
+    )
+    return {**out, name: apart(known, other, claims[name]["level"], draws, name)}
 
 
-def between(one: dict, other: dict) -> dict:
-    """One peak minus another; bounds hold at twice the level of either, since both peaks' do together."""
-    ends = {"low": one["low"] - other["high"], "high": one["high"] - other["low"]}
-    return {"estimate": one["estimate"] - other["estimate"], **ends, "level": 2 * one["level"]}
+def apart(one: list[np.ndarray], other: list[np.ndarray], level: float, draws: int, *names: object) -> dict:
+    """The peak over arms and epochs of some changes minus that of others on the same items, with bounds.
+
+    Both hold one array per task, (items, arms, epochs, subsets); ``other`` may have fewer arms.
+    """
+    arms = one[0].shape[1]
+    both = [np.concatenate([a, b], axis=1) for a, b in zip(one, other, strict=True)]
+    estimate, drawn = curves.bounds(both, draws, *names)
+    again = np.resize(np.arange(arms, both[0].shape[1]), arms)  # the same arms once more, so that both sides have as many
+    sides = [np.arange(arms), again]
+    first = np.stack([estimate[side].ravel() for side in sides])
+    second = np.stack([drawn[:, side].reshape(draws, -1) for side in sides], axis=1)
+    return statistics.peak_difference(first, second, 0, 1, level)
 
 
 def _named(found: dict, arms: list[str], epochs: np.ndarray) -> dict:

@@ -2,8 +2,8 @@
 
 In this order: empty documents, exact duplicates, MinHash near-duplicates (the row says whether they are dropped or only
 reported), and 8-gram decontamination against every evaluation item; equal token budgets follow per run (budget.py). Reads
-synthesized.parquet and each suite's items.parquet; makes curated.parquet (documents, with near_duplicate_of), removed.parquet (with reason
-and detail) and curation.json (what was counted). Text is what counts: sampled token ids are carried along, not looked at.
+synthesized.parquet and items.parquet of suites; makes curated.parquet (documents, with near_duplicate_of), removed.parquet
+(with reason and detail) and curation.json (what was counted). Text is what counts: sampled token ids are only carried along.
 """
 
 import json

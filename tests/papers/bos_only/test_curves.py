@@ -79,6 +79,8 @@ def test_early_and_late_do_not_overlap():
 def test_figure_2_finds_a_planted_transient_gain_and_no_other():
     row = row_of(OWN)
     planted = judged(fig2, "fig2", row, everywhere(PEAK, ["on t1.0"]))
+    numbers = planted.pop("fig2-other-numbers")  # so many items leave it undecided
+    assert numbers["verdict"] != "not reproduced" and numbers["low"] < 0 < numbers["high"]
     assert {name: planted[name]["verdict"] for name in planted} == dict.fromkeys(planted, "reproduced")
     assert planted["fig2-gsm8k-gains"]["series"] == "t1.0" and planted["fig2-gsm8k-gains"]["epoch"] == 2
     weights = judged(fig2, "fig2", row, everywhere(PEAK, ["on t1.0"], [task for task in TASKS if "perturbed" not in task]))
@@ -163,7 +165,7 @@ def test_null_interactions_pass_seldom():
 
 
 def test_figure_10_says_where_the_others_text_is_better():
-    better = crossed({"on other t1.0": {"pocket_gsm8k": 3 * UP}, **everywhere(UP, ["on other t0.75"])})
+    better = crossed({"on other t1.0": {"pocket_gsm8k": 3 * UP}, **everywhere(UP, ["on other t0.75"])}, draws=1000)
     entry = better["fig10-other-not-better"]
     assert entry["verdict"] == "not reproduced" and entry["series"] == "other t0.75"
     assert any(cell.startswith("pocket_gsm8k, other t1.0") for cell in entry["better_after_holm"])
