@@ -24,7 +24,7 @@ from pathlib import Path
 import yaml
 
 from scripts.code import ROOT, code_of
-from scripts.schema import KEYS, KIND, REFERENCES, mix
+from scripts.schema import KEYS, KIND, PLAIN, REFERENCES, mix
 
 SCALES = ("smoke", "laptop", "gpu", "paper")
 
@@ -125,7 +125,7 @@ def _expand(name: str, row: dict, roles: dict, optional: set, where: str) -> Ite
 def _check_row(table: str, row: dict, where: str) -> None:
     kind_key = KIND[table]
     kinds = KEYS[table]
-    kind = row.get(kind_key, next(iter(kinds)) if len(kinds) == 1 else None)
+    kind = row.get(kind_key, next(iter(kinds)) if len(kinds) == 1 else PLAIN.get(table))
     if kind not in kinds:
         raise StudyError(f"{where}, key {kind_key}: expected one of {', '.join(kinds)}, found {kind!r}")
     row[kind_key] = kind
@@ -231,7 +231,8 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
             mine = [
                 n for t, n, row in written if t == "models" and row.get("kind") == "path" and scale in row.get("scales", SCALES)
             ]
-            own = [{**roles, "student": m, "self": m, "twin": None, "fresh": None, "gate": None, "of": f"-{m}"} for m in mine]
+            absent = dict.fromkeys(("twin", "fresh", "gate", "memorizer", "background"))  # what only the roles' own models have
+            own = [{**roles, **absent, "student": m, "self": m, "of": f"-{m}"} for m in mine]
             casts = [roles, *(cast for cast in own if cast["student"] != roles["student"])]
             casts += _replicates(study, roles)
             written += [(table, *made) for table, *row in written if table == "models" for made in _seeds(study, *row)]
