@@ -436,6 +436,23 @@ def training_defaults(wildcards) -> str:
     return json.dumps(read_yaml(ROOT / "config.yaml")["scales"][wildcards.scale]["runs"], sort_keys=True)
 
 
+def extraction_sources(wildcards) -> list[str]:
+    """For ``input:`` of an extraction suite: documents of all sources that its tasks take candidates or held-out text from."""
+    tasks = row_at("suites", wildcards.suite, wildcards.scale)["tasks"].values()
+    return documents_of(wildcards.scale, dict.fromkeys(each for how in tasks for each in [*how["candidates"], *how["heldout"]]))
+
+
+def beside_drawn(ending: str, *keys: str) -> Callable:
+    """For ``input:`` of a figure: what stands beside the evaluations of its runs of these keys (``arms``), by its ending."""
+
+    def paths(wildcards):
+        figure = row_at("figures", wildcards.figure, wildcards.scale)
+        runs = dict.fromkeys(run for key in keys for run in figure.get(key, {}).values())
+        return [f"results/{wildcards.scale}/evaluations/{run}/{suite}{ending}" for suite in figure["suites"] for run in runs]
+
+    return paths
+
+
 def gpus(wildcards) -> int:
     """For ``resources:``: GPUs of a job at this scale."""
     return int(wildcards.scale in ("gpu", "paper"))
