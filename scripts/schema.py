@@ -55,7 +55,9 @@ def _epochs(value: object) -> str | None:
 
 
 def _plan(value: object) -> str | None:
-    good = isinstance(value, dict) and value and all(str(k).isdigit() and isinstance(v, int) and v > 0 for k, v in value.items())
+    good = (
+        isinstance(value, dict) and value and all(str(k).isdigit() and isinstance(v, int) and v > 0 for k, v in value.items())
+    )
     return None if good else "a mapping of repetitions to numbers of passages"
 
 

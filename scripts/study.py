@@ -453,6 +453,12 @@ def beside_drawn(ending: str, *keys: str) -> Callable:
     return paths
 
 
+def near_of(wildcards) -> int:
+    """For ``params:`` of a figure: the edit distance up to which its suite calls a continuation near-verbatim."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return row_at("suites", figure["suites"][0], wildcards.scale)["near"]
+
+
 def gpus(wildcards) -> int:
     """For ``resources:``: GPUs of a job at this scale."""
     return int(wildcards.scale in ("gpu", "paper"))

@@ -130,16 +130,24 @@ def write_suite(documents: dict[str, str], model: str | Path, out: str | Path, *
             heldout.append({"item": one, "task": task, "ids": tokens[:LONGEST].tolist(), "complete": whole})
     table = pd.DataFrame(candidates)
     if table.empty or table["task"].nunique() < len(row["tasks"]):
-        raise ValueError(f"suite {row['name']}: no candidate of {row['prefix']} + {row['suffix']} tokens in a task of {list(row['tasks'])}")
+        raise ValueError(
+            f"suite {row['name']}: no candidate of {row['prefix']} + {row['suffix']} tokens in a task of {list(row['tasks'])}"
+        )
     if table.duplicated(["task", "item"]).any():
         raise ValueError(f"suite {row['name']}: an item stands twice among the candidates of a task")
     table["repetition"] = table["repetition"].astype(np.int16)
     with atomic(out) as beside:
         beside.mkdir()
-        table[["item", "task", "source", "repetition", "half", "prefix", "suffix", "text"]].to_parquet(beside / "candidates.parquet", index=False)
+        table[["item", "task", "source", "repetition", "half", "prefix", "suffix", "text"]].to_parquet(
+            beside / "candidates.parquet", index=False
+        )
         pd.DataFrame(heldout).to_parquet(beside / "heldout.parquet", index=False)
     by = table.groupby(["task", "repetition", "half"]).size()
-    counts = {"candidates": {"/".join(map(str, key)): int(n) for key, n in by.items()}, "dropped": short, "heldout": len(heldout)}
+    counts = {
+        "candidates": {"/".join(map(str, key)): int(n) for key, n in by.items()},
+        "dropped": short,
+        "heldout": len(heldout),
+    }
     write_card(out, row=row, code=code, counts=counts, model=json.loads(card_path(model).read_text())["sha256"])
     print(f"{row['name']}: {json.dumps(counts)}")
 
@@ -147,4 +155,6 @@ def write_suite(documents: dict[str, str], model: str | Path, out: str | Path, *
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         sources = {Path(path).parent.name: path for path in snakemake.input.documents}
-        write_suite(sources, str(snakemake.input.model), snakemake.output[0], row=snakemake.params.row, code=snakemake.params.code)
+        write_suite(
+            sources, str(snakemake.input.model), snakemake.output[0], row=snakemake.params.row, code=snakemake.params.code
+        )

@@ -94,7 +94,16 @@ def answer(model: "PreTrainedModel", candidates: pd.DataFrame, prompts: np.ndarr
 
 
 def evaluate(
-    base: str | Path, checkpoints: str | Path | None, suite: str | Path, out: str, heldout: str, work: Path, *, row: dict, name: str, code: str
+    base: str | Path,
+    checkpoints: str | Path | None,
+    suite: str | Path,
+    out: str,
+    heldout: str,
+    work: Path,
+    *,
+    row: dict,
+    name: str,
+    code: str,
 ) -> None:
     """Evaluate a base and the checkpoints of a run; finished checkpoints wait in ``work`` for a killed job's return.
 
@@ -120,7 +129,9 @@ def evaluate(
     prompts = np.stack(candidates["prefix"].to_numpy())
     if row["add_bos"]:
         prompts = np.hstack([np.full((len(prompts), 1), bos), prompts])
-    sequences = [wrap(ids, bos, eos if done else None) for ids, done in zip(documents["ids"], documents["complete"], strict=True)]
+    sequences = [
+        wrap(ids, bos, eos if done else None) for ids, done in zip(documents["ids"], documents["complete"], strict=True)
+    ]
     lengths = np.array([len(one) - 1 for one in sequences], np.int32)
     todo = [(BASE, 0, Path(base)), *checkpoints_of(checkpoints)]
     parts: tuple[list, list] = ([], [])

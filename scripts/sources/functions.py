@@ -18,7 +18,10 @@ from scripts.lib.documents import document, write_documents
 from scripts.lib.progress import Progress, logging_to
 from scripts.sources.prose import NotInstalled, installed, licence_of, modules, pins_of
 
-SHORTEST, LONGEST = 120, 1000  # characters of a function: shorter ones are mostly accessors, longer ones would fill a block alone
+SHORTEST, LONGEST = (
+    120,
+    1000,
+)  # characters of a function: shorter ones are mostly accessors, longer ones would fill a block alone
 
 
 def functions(source: str, filename: str = "<string>") -> Iterator[tuple[str, str]]:
