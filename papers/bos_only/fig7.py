@@ -1,8 +1,8 @@
 """Figure 7 of arXiv 2605.31126: what four benchmarks say of a model that memorises, trained on its own samples.
 
 Reads the evaluations of the self run and its controls, and papers/bos_only/claims.yaml. Makes fig7.pdf, fig7.png (a panel a
-benchmark), fig7.csv (every plotted number) and fig7.claims.json: no benchmark falls by 1.5 points or by a tenth of what the base
-has above chance. Both are asked, since points weigh little where the base is far above chance and much where it is near.
+benchmark), fig7.csv (every plotted number) and fig7.claims.json: no benchmark falls by 1.5 points or by a tenth of what the
+base has above chance. Both are asked, since points weigh little where the base is far above chance and much where it is near.
 """
 
 from typing import TYPE_CHECKING
@@ -58,10 +58,10 @@ def footer(table, by_name: dict[str, dict], row: dict) -> list[str]:
     subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
     shares = [f"{name} {curves.said(by_name[f'fig7-{key}-share'])}" for key, name in BENCHMARKS.items()]
     return [
-        f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples; controls of equal steps; {subsets} subsets "
-        "of self, controls may have fewer. Lines: mean over subsets; band: \u00b11 sd across them.",
-        f"All four preserved: {by_name['fig7-kept']['verdict'].upper()}. Late change (mean of the last evaluations) as a share of "
-        f"the base's score above chance, none of which may lose a tenth: {'; '.join(shares)}. Intervals cover {curves.COVER}.",
+        f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples; controls of equal steps; {subsets} "
+        "subsets of self, controls may have fewer. Lines: mean over subsets; band: \u00b11 sd across them.",
+        f"All four preserved: {by_name['fig7-kept']['verdict'].upper()}. Late change (mean of the last evaluations) as a share "
+        f"of the base's score above chance, which may lose no tenth: {'; '.join(shares)}. Intervals cover {curves.COVER}.",
     ]
 
 

@@ -5,9 +5,9 @@ documents, and how often the candidates' suffixes stand in the self corpus. Make
 number, both halves) and fig8.claims.json.
 
 A row of panels a domain, text and code: passages extracted, exactly and nearly; the change in log-probability of true
-continuations; extraction against held-out loss. All training passages are candidates, so that gains count as well as losses; what is
-shown and judged is the held-out half. A drop says little by itself, since any drift costs extraction: what is judged too is
-extraction at *matched* held-out loss, against replay, the original distribution, another family's text and noise.
+continuations; extraction against held-out loss. All training passages are candidates, so that gains count as well as losses;
+what is shown and judged is the held-out half. A drop says little by itself, since any drift costs extraction: what is judged
+too is extraction at *matched* held-out loss, against replay, the original distribution, another family's text and noise.
 """
 
 import textwrap
@@ -36,7 +36,7 @@ LOOK = {
     "cross_family": {"color": figures.COLOURS["vermilion"], "linestyle": "-", "marker": "D"},
     NOISE: {"color": figures.GREY, "linestyle": (0, (1, 1.2)), "marker": "x"},
 }
-NOTHING = 1e6  # bound of what nothing is known about
+NOTHING = 99.0  # nats: bound of a change of which nothing is known
 
 
 class Given(NamedTuple):
@@ -309,6 +309,8 @@ def _counts(axis: "Axes", table: pd.DataFrame, task: str, row: dict) -> None:
 
 
 def _logprobs(axis: "Axes", table: pd.DataFrame, task: str, row: dict) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axis.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
     for name in [each for each in row["controls"] if each != NOISE]:
         line = _mean(table, name, task, "logprob memorised")
@@ -322,8 +324,9 @@ def _logprobs(axis: "Axes", table: pd.DataFrame, task: str, row: dict) -> None:
         )
     figures.epoch_axis(axis, sorted(line.index))
     axis.set_xlabel("epoch", labelpad=1)
-    axis.set_ylabel("change of log p, nats a token", labelpad=2)
-    axis.set_title(f"true continuations, {task}", pad=11)
+    axis.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axis.set_ylabel("change, nats a token", labelpad=2)
+    axis.set_title(f"log p of true continuations, {task}", pad=11)
     curves.under_title(axis, f"memorised {line['n'].iloc[0]:,}; thin line: others {other['n'].iloc[0]:,}")
 
 
@@ -397,16 +400,15 @@ def _footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
         likely.append(f"{task} {curves.said(by_name[f'fig8-{task}-less-likely'])}")
         for column in ("corpus", "trained"):
             part = table[(table["task"] == task) & (table["quantity"] == f"suffixes in {column}")]
-            held.append(
-                f"{part['value'].sum():.0f} of {part['n'].sum():.0f} {task} suffixes in the {column.replace('trained', 'part trained on')}"
-            )
+            where = "the corpus" if column == "corpus" else "what was trained on"
+            held.append(f"{part['value'].sum():.0f} of {part['n'].sum():.0f} {task} suffixes in {where}")
         part = _mean(table, SELF, task, "exact unseen") if (table["quantity"] == "exact unseen").any() else None
         if part is not None:
             unseen.append(f"{task} {part['value'].iloc[0]:.3g} of {part['n'].iloc[0]}")
     at = [f"{name.replace('_', ' ')} {curves.said(by_name[f'fig8-below-{name}'])}" for name in row["controls"]]
     return [
-        f"{curves.SCALES[row['scale']]}. Greedy completion of every training passage of the held-out half; {subsets} subsets of self. Bars: 95 % "
-        "(Wilson); bands: \u00b11 sd over subsets."
+        f"{curves.SCALES[row['scale']]}. Greedy completion of every training passage of the held-out half; {subsets} subsets "
+        "of self. Bars: 95 % (Wilson); bands: \u00b11 sd over subsets."
         + (f" Base extracts passages never trained on: {'; '.join(unseen)}." if unseen else ""),
         f"At least 95 % forgotten: {by_name['fig8-forgotten']['verdict'].upper()}. {'; '.join(drops)}.",
         f"More than drift (share of the base's extraction, self minus control, at the largest held-out loss that both reach): "

@@ -3,8 +3,8 @@
 Reads documents.parquet of the sources that a suite's row names, and the memorizer's tokenizer and card; makes a folder with
 candidates.parquet (item, task, source, repetition, half, prefix, suffix, text) and heldout.parquet (item, task, ids, complete).
 
-All passages are candidates, whether the base extracts them or not, so that gains can be seen as well as losses. A planted passage
-is cut at its beginning; from any other document one window is cut, at a place drawn from the document's id, and its
+All passages are candidates, whether the base extracts them or not, so that gains can be seen as well as losses. A planted
+passage is cut at its beginning; from any other document one window is cut, at a place drawn from the document's id, and its
 repetition is unknown (-1). A hash of the item says whether it is in the half to look at or in the half that is reported.
 """
 
@@ -107,7 +107,7 @@ def write_suite(documents: dict[str, str], model: str | Path, out: str | Path, *
         documents: source -> documents.parquet of all that ``row["tasks"]`` names.
         model: directory of the memorizer, with its card beside it.
         out: the folder.
-        row: ``tasks`` (text and code -> candidates, heldout: lists of sources), ``prefix``, ``suffix``, ``heldout`` (documents).
+        row: ``tasks`` (text and code -> candidates, heldout: lists of sources), ``prefix``, ``suffix``, ``heldout`` (how many).
     """
     tokenizer, card = load_tokenizer(model), read_card(model)
     candidates, heldout, short = [], [], {}

@@ -1,7 +1,7 @@
 """Do the candidates' suffixes stand in the text that a run is trained on? If so, extraction is rehearsed, not remembered.
 
-Reads a suite of kind extraction, the curated corpus of a run, the run's documents and the base's tokenizer; makes a table with its
-card: item, task, half, corpus and trained (documents that hold the whole suffix, token for token, in the corpus and in the run).
+Reads a suite of kind extraction, the curated corpus of a run, the run's documents and the base's tokenizer; makes a table with
+its card: item, task, half, corpus and trained (documents that hold the whole suffix, token for token, in corpus and run).
 """
 
 from collections.abc import Iterable, Sequence

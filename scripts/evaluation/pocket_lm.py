@@ -1,4 +1,4 @@
-"""lm-eval's view of a small Qwen2, Llama or GPT-NeoX on one CPU thread: same tokens, same scores as lm-eval's own hf model, sooner.
+"""lm-eval's view of a small Qwen2, Llama or GPT-NeoX on one CPU thread: tokens and scores of lm-eval's own hf model, sooner.
 
 Reads a loaded model and its tokenizer; makes log-likelihoods and greedy continuations for lm-eval. What saves time: tokens,
 masks and batches are planned once and used for every checkpoint; choices of one item share the computation of their common

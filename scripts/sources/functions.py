@@ -1,8 +1,8 @@
 """Real code without a download: the functions and methods of installed packages, without their docstrings.
 
-Reads the Python files of the listed packages, at the versions that the lock pins. Makes documents.parquet: one document a function
-or method, with package, version, module, object and licence in ``meta``. The code belongs to the packages' authors, under the
-licence that each document names. Docstrings are left out, so that no text is in this source and in `prose` too.
+Reads the Python files of the listed packages, at the versions that the lock pins. Makes documents.parquet: one document a
+function or method, with package, version, module, object and licence in ``meta``. The code belongs to the packages' authors,
+under the licence that each document names. Docstrings are left out, so that no text is in this source and in `prose` too.
 """
 
 import ast

@@ -1,8 +1,8 @@
 """Passages of real text that a recipe repeats a known number of times, so that how often a model has seen each is known.
 
-Reads documents.parquet of a source and the tokenizer of the model that is to memorise; makes documents.parquet in which a passage
-stands as often as its repetition says (once, if that is 0: for passages that no model is trained on), with repetition, passage
-and the document that it opens in ``meta``. A model that goes through this source exactly once sees each passage that often.
+Reads documents.parquet of a source and the tokenizer of the model that is to memorise; makes documents.parquet in which a
+passage stands as often as its repetition says (once, if that is 0: for passages that no model is trained on), with repetition,
+passage and the document that it opens in ``meta``. A model that goes through this source exactly once sees each so often.
 
 A passage is the first ``tokens`` tokens of a document, so that all passages are equally long and the tokens of the source
 can be counted on paper: documents * (tokens + 1), EOS included. It is a passage only if it re-tokenises to the same tokens,
@@ -77,7 +77,7 @@ def plant(found: Iterator[tuple[str, str]], plan: dict[int, int], name: str) -> 
 
 
 def make(documents: str, tokenizer: str | Path, out: str, *, row: dict, code: str) -> None:
-    """Write the documents of a planted row: ``of``, ``part``, ``tokens`` of a passage, ``passages`` (repetition -> how many)."""
+    """Write the documents of a planted row: ``of``, ``part``, ``tokens`` of a passage, ``passages`` (repetition -> number)."""
     frame = read_documents(documents, columns=["id", "text"])
     words_ = load_tokenizer(tokenizer)
     plan = {int(repetition): count for repetition, count in row["passages"].items()}

@@ -1,7 +1,7 @@
 """A base with noise on its weights instead of training: what a model loses when it is merely damaged.
 
-Reads a Hugging Face directory; makes checkpoints/subset-0/epoch-{n}/, where n counts the levels of the row from 1. At level s every
-tensor of weights gets Gaussian noise of s times its own standard deviation, from the same draw at all levels, so that
+Reads a Hugging Face directory; makes checkpoints/subset-0/epoch-{n}/, where n counts the levels of the row from 1. At level s
+every tensor of weights gets Gaussian noise of s times its own standard deviation, from the same draw at all levels, so that
 levels differ in size alone.
 """
 
