@@ -38,6 +38,8 @@ rule budget:
         "logs/{scale}/budget/{run}.log",
     benchmark:
         "timings/{scale}/budget/{run}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="continual"),
     conda:
         "../envs/laptop.yaml"
     params:

@@ -49,6 +49,92 @@ rule harness_suite:
         "../scripts/evaluation/items.py"
 
 
+rule extraction_suite:
+    """Prefixes and true suffixes for extraction, and held-out documents."""
+    input:
+        documents=study.extraction_sources,
+        model=study.field("suites", "suite", "model", "results/{scale}/models/{value}"),
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    log:
+        "logs/{scale}/extraction_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/extraction_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="extraction"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("suites", "suite"),
+        code=code_of("scripts/evaluation/candidates.py"),
+    script:
+        "../scripts/evaluation/candidates.py"
+
+
+rule extract:
+    """What all checkpoints of a run give away of an extraction suite, and their loss on held-out documents."""
+    input:
+        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        checkpoints="results/{scale}/runs/{run}/checkpoints",
+        suite="results/{scale}/suites/{suite}",
+    output:
+        lines="results/{scale}/evaluations/{run}/{suite}.parquet",
+        heldout="results/{scale}/evaluations/{run}/{suite}.heldout.parquet",
+    log:
+        "logs/{scale}/extract/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/extract/{run}-{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="extraction"),
+    conda:
+        "../envs/laptop.yaml"
+    resources:
+        gpu=study.gpus,
+    params:
+        row=study.json_row("suites", "suite"),
+        code=code_of("scripts/evaluation/extraction.py"),
+        work=study.work("extract", "suites", "suite", "scripts/evaluation/extraction.py", also="run"),
+    shell:
+        """
+        python -m scripts.evaluation.extraction \
+            --row {params.row:q} \
+            --code {params.code} \
+            --base {input.base:q} \
+            --checkpoints {input.checkpoints:q} \
+            --suite {input.suite:q} \
+            --name {wildcards.run:q} \
+            --out {output.lines:q} \
+            --heldout {output.heldout:q} \
+            --work {params.work:q} \
+            &>{log:q}
+        """
+
+
+rule overlap:
+    """How often the suffixes of an extraction suite stand in the text that a run is trained on."""
+    input:
+        suite="results/{scale}/suites/{suite}",
+        corpus=study.field("runs", "run", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
+        trained="results/{scale}/runs/{run}/documents.parquet",
+        model=study.field("suites", "suite", "model", "results/{scale}/models/{value}"),
+    output:
+        table="results/{scale}/evaluations/{run}/{suite}.overlap.parquet",
+    log:
+        "logs/{scale}/overlap/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/overlap/{run}-{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="extraction"),
+        run=study.names("runs", kind="continual"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("runs", "run"),
+        code=code_of("scripts/evaluation/overlap.py"),
+    script:
+        "../scripts/evaluation/overlap.py"
+
+
 rule evaluate_run:
     """All checkpoints of a run on a suite, and its base as epoch 0."""
     input:
@@ -61,6 +147,8 @@ rule evaluate_run:
         "logs/{scale}/evaluate_run/{run}-{suite}.log",
     benchmark:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="pocket") + "|" + study.names("suites", kind="harness"),
     conda:
         "../envs/laptop.yaml"
     resources:
@@ -95,6 +183,8 @@ rule evaluate_model:
         "logs/{scale}/evaluate_model/{model}-{suite}.log",
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="pocket") + "|" + study.names("suites", kind="harness"),
     conda:
         "../envs/laptop.yaml"
     resources:

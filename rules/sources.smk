@@ -26,6 +26,70 @@ rule prose:
         "../scripts/sources/prose.py"
 
 
+rule code:
+    """Real code: functions and methods of pinned packages."""
+    input:
+        lock="envs/laptop.lock",
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/code/{source}.log",
+    benchmark:
+        "timings/{scale}/code/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="code"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/functions.py"),
+    script:
+        "../scripts/sources/functions.py"
+
+
+rule part:
+    """One of three parts of a source that share no document: planted, background, held-out."""
+    input:
+        documents=study.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/part/{source}.log",
+    benchmark:
+        "timings/{scale}/part/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="part"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/parts.py"),
+    script:
+        "../scripts/sources/parts.py"
+
+
+rule planted:
+    """Passages of a source, each repeated a known number of times."""
+    input:
+        documents=study.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+        tokenizer=study.field("sources", "source", "tokenizer", "results/{scale}/tokenizers/{value}"),
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/planted/{source}.log",
+    benchmark:
+        "timings/{scale}/planted/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="planted"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("sources", "source"),
+        code=code_of("scripts/sources/planted.py"),
+    script:
+        "../scripts/sources/planted.py"
+
+
 rule pocket:
     """Documents of the pocket world, rendered in the genres of the row."""
     output:

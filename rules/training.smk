@@ -1,6 +1,7 @@
 """Students trained on corpora.
 
-Makes results/{scale}/runs/{run}/checkpoints/subset-{s}/epoch-{n}/ and trace.parquet from a base and the run's documents.
+Makes results/{scale}/runs/{run}/checkpoints/subset-{s}/epoch-{n}/ and trace.parquet from a base and the run's documents; or, in
+place of training, from a base and noise.
 """
 
 
@@ -18,6 +19,8 @@ rule train:
         "logs/{scale}/train/{run}.log",
     benchmark:
         "timings/{scale}/train/{run}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="continual"),
     conda:
         "../envs/laptop.yaml"
     resources:
@@ -58,5 +61,34 @@ rule accumulation:
         python -m scripts.training.accumulation \
             --row {params.row:q} \
             --out {output.gate:q} \
+            &>{log:q}
+        """
+
+
+rule noise:
+    """A base with noise on its weights, level by level, in the layout of a run."""
+    input:
+        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+    output:
+        checkpoints=directory("results/{scale}/runs/{run}/checkpoints"),
+        card="results/{scale}/runs/{run}/checkpoints.card.json",
+    log:
+        "logs/{scale}/noise/{run}.log",
+    benchmark:
+        "timings/{scale}/noise/{run}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="noise"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.json_row("runs", "run"),
+        code=code_of("scripts/training/noise.py"),
+    shell:
+        """
+        python -m scripts.training.noise \
+            --row {params.row:q} \
+            --code {params.code} \
+            --base {input.base:q} \
+            --out {output.checkpoints:q} \
             &>{log:q}
         """

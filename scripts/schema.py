@@ -54,6 +54,18 @@ def _epochs(value: object) -> str | None:
     return None if good else "a list of rising epochs that begins with 0"
 
 
+def _plan(value: object) -> str | None:
+    good = (
+        isinstance(value, dict) and value and all(str(k).isdigit() and isinstance(v, int) and v > 0 for k, v in value.items())
+    )
+    return None if good else "a mapping of repetitions to numbers of passages"
+
+
+def _levels(value: object) -> str | None:
+    good = isinstance(value, list) and all(isinstance(v, int | float) and v > 0 for v in value) and value == sorted(set(value))
+    return None if good and value else "a list of rising numbers above 0"
+
+
 _text = _is(str, "a string")
 _names = _is((list, str), "a list of strings")
 _table = _is(dict, "a mapping")
@@ -81,6 +93,15 @@ _DRAWN = {"samples": _count, **_CURATED}
 KEYS: dict[str, dict[str, dict[str, Callable]]] = {
     "sources": {
         "prose": {"packages": _names},
+        "code": {"packages": _names},
+        "part": {"of": _text, "part": _one_of("planted", "held-out", "background")},
+        "planted": {
+            "of": _text,
+            "part": _one_of("planted", "held-out"),
+            "tokenizer": _text,
+            "tokens": _count,
+            "passages": _plan,
+        },
         "pocket": {"world": _whole, "seed": _whole, "genres": mix, "documents": _count, "near_duplicates": _share},
         "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
         "hub": {
@@ -161,7 +182,8 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "warmup": _share,
             "seed": _whole,
             "gate?": _text,
-        }
+        },
+        "noise": {"base": _text, "levels": _levels, "seed": _whole},
     },
     "suites": {
         "pocket": {
@@ -176,6 +198,16 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "backend": _one_of("pocket", "hf", "vllm"),
         },
         "harness": {"tasks": _table, "add_bos": _flag, "backend": _one_of("pocket", "hf", "vllm"), "note?": _text},
+        "extraction": {
+            "model": _text,
+            "tasks": _table,
+            "prefix": _count,
+            "suffix": _count,
+            "near": _count,
+            "heldout": _count,
+            "add_bos": _flag,
+            "note?": _text,
+        },
     },
     "embedders": {
         "lsa": {"suite": _text, "fit": _names, "documents": _count, "dimensions": _count, "seed": _whole},
@@ -209,6 +241,8 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "fig2": _CURVES,
         "fig3": _CURVES,
         "fig5": {**_CURVES, "temperature": _number},
+        "fig7": _CURVES,
+        "fig8": _CURVES,
         "fig9": _CURVES,
         "fig10": {**_CURVES, "crossed": _table},
         "fig4": {
@@ -223,10 +257,13 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "fig11": {**_CURVES, "scorer": _text, "own": _table, "cross": _table},
     },
 }
+PLAIN = {"runs": "continual"}  # the kind of a row that names none
 KIND = {table: "method" if table == "corpora" else "kind" for table in KEYS}
 
 # (table, key) -> the table that its value, list elements or mapping keys must name a row of.
 REFERENCES = {
+    ("sources", "of"): "sources",
+    ("sources", "tokenizer"): "tokenizers",
     ("tokenizers", "mix"): "sources",
     ("models", "tokenizer"): "tokenizers",
     ("models", "recipe"): "recipes",
@@ -242,6 +279,7 @@ REFERENCES = {
     ("runs", "base"): "models",
     ("runs", "corpus"): "corpora",
     ("runs", "gate"): "gates",
+    ("suites", "model"): "models",
     ("gates", "student"): "models",
     ("gates", "matched"): "models",
     ("gates", "models"): "models",

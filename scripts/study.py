@@ -24,7 +24,7 @@ from pathlib import Path
 import yaml
 
 from scripts.code import ROOT, code_of
-from scripts.schema import KEYS, KIND, REFERENCES, mix
+from scripts.schema import KEYS, KIND, PLAIN, REFERENCES, mix
 
 SCALES = ("smoke", "laptop", "gpu", "paper")
 
@@ -125,7 +125,7 @@ def _expand(name: str, row: dict, roles: dict, optional: set, where: str) -> Ite
 def _check_row(table: str, row: dict, where: str) -> None:
     kind_key = KIND[table]
     kinds = KEYS[table]
-    kind = row.get(kind_key, next(iter(kinds)) if len(kinds) == 1 else None)
+    kind = row.get(kind_key, next(iter(kinds)) if len(kinds) == 1 else PLAIN.get(table))
     if kind not in kinds:
         raise StudyError(f"{where}, key {kind_key}: expected one of {', '.join(kinds)}, found {kind!r}")
     row[kind_key] = kind
@@ -235,7 +235,8 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
             mine = [
                 n for t, n, row in written if t == "models" and row.get("kind") == "path" and scale in row.get("scales", SCALES)
             ]
-            own = [{**roles, "student": m, "self": m, "twin": None, "fresh": None, "gate": None, "of": f"-{m}"} for m in mine]
+            absent = dict.fromkeys(("twin", "fresh", "gate", "memorizer", "background"))  # what only the roles' own models have
+            own = [{**roles, **absent, "student": m, "self": m, "of": f"-{m}"} for m in mine]
             casts = [roles, *(cast for cast in own if cast["student"] != roles["student"])]
             casts += _replicates(study, roles)
             written += [(table, *made) for table, *row in written if table == "models" for made in _seeds(study, *row)]
@@ -514,6 +515,29 @@ def similarity_of_parent(wildcards) -> str:
 def json_tasks(wildcards) -> str:
     """For ``params:`` of a shell command: the tasks of the suite that a wildcard names, as JSON."""
     return json.dumps(row_at("suites", wildcards.suite, wildcards.scale)["tasks"])
+
+
+def extraction_sources(wildcards) -> list[str]:
+    """For ``input:`` of an extraction suite: documents of all sources that its tasks take candidates or held-out text from."""
+    tasks = row_at("suites", wildcards.suite, wildcards.scale)["tasks"].values()
+    return documents_of(wildcards.scale, dict.fromkeys(each for how in tasks for each in [*how["candidates"], *how["heldout"]]))
+
+
+def beside_drawn(ending: str, *keys: str) -> Callable:
+    """For ``input:`` of a figure: what stands beside the evaluations of its runs of these keys (``arms``), by its ending."""
+
+    def paths(wildcards):
+        figure = row_at("figures", wildcards.figure, wildcards.scale)
+        runs = dict.fromkeys(run for key in keys for run in figure.get(key, {}).values())
+        return [f"results/{wildcards.scale}/evaluations/{run}/{suite}{ending}" for suite in figure["suites"] for run in runs]
+
+    return paths
+
+
+def near_of(wildcards) -> int:
+    """For ``params:`` of a figure: the edit distance up to which its suite calls a continuation near-verbatim."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return row_at("suites", figure["suites"][0], wildcards.scale)["near"]
 
 
 def gpus(wildcards) -> int:

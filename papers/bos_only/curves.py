@@ -289,7 +289,7 @@ def draw(
     down = -(-count // across)
     lines = [line for part in lines for line in textwrap.wrap(part, 131)]
     names = series(row)
-    keys = min(ACROSS, max(len(row["arms"]), 1))
+    keys = min(ACROSS, max(len(row["arms"]), 1) if len(row["arms"]) >= len(row.get("controls", {})) else len(names))
     legend = sum(0.30 if any("\n" in label for label in part) else 0.17 for part in _rows(_labels(row), keys))
     top, panel, gap, below = 0.39, 1.35, 0.72, 0.42 + legend + 0.02 + 0.137 * len(lines) + 0.1
     height = top + down * panel + (down - 1) * gap + below

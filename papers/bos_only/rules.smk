@@ -144,6 +144,60 @@ rule fig6:
         "fig6.py"
 
 
+rule fig7:
+    """Figure 7: what four benchmarks say of a model that memorises, trained on its own samples."""
+    input:
+        scores=study.drawn,
+        gates="results/{scale}/gates/{figure}.json",
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig7/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig7/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig7"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig7.py"),
+    script:
+        "fig7.py"
+
+
+rule fig8:
+    """Figure 8: what a model that memorises gives away verbatim, over epochs on its own samples, against drift of equal loss."""
+    input:
+        scores=study.drawn,
+        heldout=study.beside_drawn(".heldout.parquet", "arms", "controls"),
+        overlap=study.beside_drawn(".overlap.parquet", "arms"),
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig8/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig8/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig8"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        near=study.near_of,
+        code=code_of("papers/bos_only/fig8.py"),
+    script:
+        "fig8.py"
+
+
 rule fig9:
     """Figure 9: figure 2 with examples in the prompt."""
     input:

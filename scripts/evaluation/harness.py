@@ -76,6 +76,9 @@ def load_weights(model: "PreTrainedModel", folder: str | Path) -> None:
         except (SafetensorError, OSError, ValueError) as error:
             raise BrokenArtifact(f"{file}: cannot be read as safetensors ({error}); let the run be made again") from None
         for name, tensor in tensors.items():
+            name = (
+                name if name in own else name.replace("embed_out.", "lm_head.")
+            )  # GPT-NeoX's head is saved under its old name
             if name not in own or tensor.shape != own[name].shape:
                 expected = tuple(own[name].shape) if name in own else "no such tensor"
                 raise BrokenArtifact(f"{file}: {name} is of shape {tuple(tensor.shape)}, the base has {expected}")

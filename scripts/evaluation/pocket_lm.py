@@ -1,4 +1,4 @@
-"""lm-eval's view of a small Qwen2 or Llama on one CPU thread: same tokens, same scores as lm-eval's own hf model, sooner.
+"""lm-eval's view of a small Qwen2, Llama or GPT-NeoX on one CPU thread: tokens and scores of lm-eval's own hf model, sooner.
 
 Reads a loaded model and its tokenizer; makes log-likelihoods and greedy continuations for lm-eval. What saves time: tokens,
 masks and batches are planned once and used for every checkpoint; choices of one item share the computation of their common
@@ -17,20 +17,20 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 
 TOKENS = 2048  # padded tokens of one batch of choices; larger ones fall out of the cache
 ROWS = 64  # prompts of one batch of generation
+GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_fast": "tanh", "gelu_pytorch_tanh": "tanh"}
 LOOK = 8  # steps between two looks for stop strings
-ARCHITECTURES = ("qwen2", "llama")
+ARCHITECTURES = ("qwen2", "llama", "gpt_neox")
 
 
 class Layer(NamedTuple):
-    """Weights of one layer, projections that read the same input joined."""
+    """(weight, bias) pairs of one layer, projections that read the same input joined; bias None where there is none."""
 
-    norm1: torch.Tensor
-    qkv: torch.Tensor
-    qkv_bias: torch.Tensor | None
-    out: torch.Tensor
-    norm2: torch.Tensor
-    gate_up: torch.Tensor
-    down: torch.Tensor
+    norm1: tuple
+    qkv: tuple
+    out: tuple
+    norm2: tuple
+    up: tuple  # with the gate before it, where there is one
+    down: tuple
 
 
 class Batch(NamedTuple):
@@ -145,6 +145,10 @@ def _batch(trees: list[tuple[Tree, list[tuple[int, int, int]]]]) -> Batch:
     return Batch(ids, positions, mask, rows, last, torch.tensor(where), torch.tensor(targets), torch.tensor(owners))
 
 
+def _pair(module: torch.nn.Module) -> tuple:
+    return module.weight, getattr(module, "bias", None)
+
+
 class PocketLM(HFLM):
     """HFLM whose two heavy methods are replaced; it holds the plans and the joined weights of the current checkpoint."""
 
@@ -156,8 +160,15 @@ class PocketLM(HFLM):
             raise ValueError(
                 f"model {config.name_or_path}: architecture {config.model_type}; backend pocket knows {known}: use hf"
             )
-        self.heads, self.pairs = config.num_attention_heads, config.num_key_value_heads
-        self.width = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.neox = config.model_type == "gpt_neox"
+        self.heads = config.num_attention_heads
+        self.pairs = getattr(config, "num_key_value_heads", None) or self.heads
+        self.width = (None if self.neox else getattr(config, "head_dim", None)) or config.hidden_size // self.heads
+        self.epsilon = config.layer_norm_eps if self.neox else config.rms_norm_eps
+        self.parallel = self.neox and config.use_parallel_residual
+        if self.neox and config.hidden_act not in GELU:
+            raise ValueError(f"backend pocket knows the activations {', '.join(GELU)}, not {config.hidden_act}: use backend hf")
+        self.gelu = GELU[config.hidden_act] if self.neox else None
         self.turns = None
         self.tok_encode = functools.cache(self.tok_encode)  # contexts come back once for every choice
         self._choices: tuple[list, list[Batch]] | None = None
@@ -167,56 +178,91 @@ class PocketLM(HFLM):
     @torch.inference_mode()
     def join_weights(self) -> None:
         """Join the weights anew after they were changed in place."""
-        # Rotation pairs dimension i with i + width / 2; put beside each other they are complex numbers, and scores stay.
-        order = torch.arange(self.width).view(2, -1).T.reshape(-1)
-
-        def turned(linear):
-            weight = linear.weight.view(-1, self.width, linear.weight.shape[1])[:, order].reshape_as(linear.weight)
-            return weight, None if linear.bias is None else linear.bias.view(-1, self.width)[:, order].reshape(-1)
-
-        self.layers = []
-        for layer in self.model.model.layers:
-            a, m = layer.self_attn, layer.mlp
-            if any(getattr(part, "bias", None) is not None for part in (a.o_proj, m.gate_proj, m.up_proj, m.down_proj)):
-                raise ValueError("backend pocket knows no biases outside of query, key and value: use backend hf")
-            (q, q_bias), (k, k_bias) = turned(a.q_proj), turned(a.k_proj)
-            bias = None if q_bias is None else torch.cat([q_bias, k_bias, a.v_proj.bias])
-            self.layers.append(
-                Layer(
-                    layer.input_layernorm.weight,
-                    torch.cat([q, k, a.v_proj.weight]),
-                    bias,
-                    a.o_proj.weight,
-                    layer.post_attention_layernorm.weight,
-                    torch.cat([m.gate_proj.weight, m.up_proj.weight]),
-                    m.down_proj.weight,
-                )
-            )
-        self.embedding = self.model.model.embed_tokens.weight
-        self.norm = self.model.model.norm.weight
-        self.head = self.model.lm_head.weight
+        body = self.model.gpt_neox if self.neox else self.model.model
         if self.turns is None:
-            cos, sin = self.model.model.rotary_emb(self.embedding, torch.arange(self.max_length)[None])
-            half = self.width // 2
+            cos, sin = body.rotary_emb(self.model.get_input_embeddings().weight, torch.arange(self.max_length)[None])
+            half = cos.shape[-1] // 2  # GPT-NeoX turns a part of each head only
             self.turns = torch.complex(cos[0, :, :half].contiguous(), sin[0, :, :half].contiguous())[:, None, :]
+        self.layers = [(self._neox_layer if self.neox else self._llama_layer)(layer) for layer in body.layers]
+        self.embedding = self.model.get_input_embeddings().weight
+        self.norm = _pair(body.final_layer_norm if self.neox else body.norm)
+        self.head = _pair(self.model.get_output_embeddings())
 
-    def _rms(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x, (x.shape[-1],), weight, self.config.rms_norm_eps)
+    def _turned(self, weight: torch.Tensor | None) -> torch.Tensor | None:
+        """Rows of a projection in another order: what rotation pairs (i with i + half) stands side by side, as complex numbers.
+
+        Scores stay, as queries and keys are reordered alike.
+        """
+        if weight is None:
+            return None
+        both = 2 * self.turns.shape[-1]
+        order = torch.cat([torch.arange(both).view(2, -1).T.reshape(-1), torch.arange(both, self.width)])
+        return weight.view(-1, self.width, *weight.shape[1:])[:, order].reshape(weight.shape)
+
+    def _llama_layer(self, layer) -> Layer:
+        a, m = layer.self_attn, layer.mlp
+        if any(getattr(part, "bias", None) is not None for part in (a.o_proj, m.gate_proj, m.up_proj, m.down_proj)):
+            raise ValueError("backend pocket knows no biases outside of query, key and value: use backend hf")
+        bias = None if a.q_proj.bias is None else [self._turned(a.q_proj.bias), self._turned(a.k_proj.bias), a.v_proj.bias]
+        return Layer(
+            norm1=_pair(layer.input_layernorm),
+            qkv=(
+                torch.cat([self._turned(a.q_proj.weight), self._turned(a.k_proj.weight), a.v_proj.weight]),
+                None if bias is None else torch.cat(bias),
+            ),
+            out=_pair(a.o_proj),
+            norm2=_pair(layer.post_attention_layernorm),
+            up=(torch.cat([m.gate_proj.weight, m.up_proj.weight]), None),
+            down=_pair(m.down_proj),
+        )
+
+    def _neox_layer(self, layer) -> Layer:
+        """GPT-NeoX keeps q, k, v of a head together: [heads, 3, width] becomes q of all heads, then k, then v."""
+
+        def apart(part):
+            if part is None:
+                return None
+            q, k, v = part.view(self.heads, 3, self.width, *part.shape[1:]).unbind(1)
+            q, k, v = (each.reshape(-1, *part.shape[1:]) for each in (q, k, v))
+            return torch.cat([self._turned(q), self._turned(k), v])
+
+        return Layer(
+            norm1=_pair(layer.input_layernorm),
+            qkv=tuple(apart(part) for part in _pair(layer.attention.query_key_value)),
+            out=_pair(layer.attention.dense),
+            norm2=_pair(layer.post_attention_layernorm),
+            up=_pair(layer.mlp.dense_h_to_4h),
+            down=_pair(layer.mlp.dense_4h_to_h),
+        )
+
+    def _norm(self, x: torch.Tensor, pair: tuple) -> torch.Tensor:
+        size = (x.shape[-1],)
+        return F.layer_norm(x, size, *pair, self.epsilon) if self.neox else F.rms_norm(x, size, pair[0], self.epsilon)
 
     def _qkv(self, layer: Layer, x: torch.Tensor, turns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values [B, heads, L, width] of hidden states [B, L, hidden]; turns [B, L, 1, width / 2]."""
-        joined = F.linear(self._rms(x, layer.norm1), layer.qkv, layer.qkv_bias)
+        joined = F.linear(self._norm(x, layer.norm1), *layer.qkv)
         joined = joined.view(*x.shape[:2], -1, self.width)
         both = self.heads + self.pairs
-        turned = torch.view_as_real(torch.view_as_complex(joined[:, :, :both].unflatten(3, (-1, 2))) * turns).flatten(3)
+        some = 2 * turns.shape[-1]
+        turned = torch.view_as_real(torch.view_as_complex(joined[:, :, :both, :some].unflatten(3, (-1, 2))) * turns).flatten(3)
+        if some < self.width:
+            turned = torch.cat([turned, joined[:, :, :both, some:]], -1)
         q, k, v = turned[:, :, : self.heads], turned[:, :, self.heads :], joined[:, :, both:]
         return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
     def _rest(self, layer: Layer, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         """Hidden states after attention's output projection and the feed-forward part."""
-        x = x + F.linear(attended.transpose(1, 2).flatten(2), layer.out)
-        gate, up = F.linear(self._rms(x, layer.norm2), layer.gate_up).chunk(2, dim=-1)
-        return x + F.linear(F.silu(gate) * up, layer.down)
+        attended = F.linear(attended.transpose(1, 2).flatten(2), *layer.out)
+        inside = x if self.parallel else x + attended
+        up = F.linear(self._norm(inside, layer.norm2), *layer.up)
+        if self.neox:
+            up = F.gelu(up, approximate=self.gelu)
+        else:
+            gate, up = up.chunk(2, dim=-1)
+            up = F.silu(gate) * up
+        down = F.linear(up, *layer.down)
+        return x + attended + down if self.parallel else inside + down
 
     def _attend(self, q, k, v, mask=None, causal=False) -> torch.Tensor:
         return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=self.heads != self.pairs)
@@ -233,7 +279,7 @@ class PocketLM(HFLM):
         q = q.gather(2, batch.rows[:, None, :, None].expand(-1, self.heads, -1, self.width))
         x = x.gather(1, batch.rows[:, :, None].expand(-1, -1, x.shape[-1]))
         x = self._rest(layer, x, self._attend(q, k, v, batch.last_mask)).flatten(0, 1)
-        logits = F.linear(self._rms(x[batch.scored], self.norm), self.head)
+        logits = F.linear(self._norm(x[batch.scored], self.norm), *self.head)
         chosen = logits.gather(1, batch.targets[:, None])[:, 0]
         return chosen - logits.logsumexp(-1), logits.argmax(-1) == batch.targets
 
@@ -334,7 +380,7 @@ class PocketLM(HFLM):
         return [self._until_eos(ids) for ids in made.tolist()]
 
     def _next(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(self._rms(x[:, 0], self.norm), self.head).argmax(-1)
+        return F.linear(self._norm(x[:, 0], self.norm), *self.head).argmax(-1)
 
     def _until_eos(self, ids: list[int]) -> list[int]:
         return ids[: ids.index(self.eot_token_id)] if self.eot_token_id in ids else ids

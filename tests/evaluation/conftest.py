@@ -87,12 +87,24 @@ def small_model(folder: Path, tokenizer: Path, seed: int, architecture: str = "q
     import shutil
 
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+    from transformers import (
+        GPTNeoXConfig,
+        GPTNeoXForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
+    )
 
-    kinds = {"qwen2": (Qwen2Config, Qwen2ForCausalLM, 4), "llama": (LlamaConfig, LlamaForCausalLM, 2)}
-    config, model, pairs = kinds[architecture]
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": pairs}
-    ids = {"vocab_size": 320, "bos_token_id": 0, "eos_token_id": 1, "tie_word_embeddings": True}
+    kinds = {
+        "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"num_key_value_heads": 4}),
+        "llama": (LlamaConfig, LlamaForCausalLM, {"num_key_value_heads": 2}),
+        "gpt_neox": (GPTNeoXConfig, GPTNeoXForCausalLM, {"rotary_pct": 0.5}),
+        "gpt_neox_sequential": (GPTNeoXConfig, GPTNeoXForCausalLM, {"use_parallel_residual": False, "hidden_act": "gelu_new"}),
+    }
+    config, model, more = kinds[architecture]
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, **more}
+    ids = {"vocab_size": 320, "bos_token_id": 0, "eos_token_id": 1, "tie_word_embeddings": "gpt_neox" not in architecture}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = model(config(**sizes, **ids, intermediate_size=64, max_position_embeddings=256, initializer_range=0.3))
@@ -113,6 +125,17 @@ def base(tmp_path_factory, tokenizer_folder) -> Path:
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory, tokenizer_folder) -> Path:
     return small_model(tmp_path_factory.mktemp("models") / "llama", tokenizer_folder, 2, "llama")
+
+
+@pytest.fixture(scope="session")
+def gpt_neox(tmp_path_factory, tokenizer_folder) -> Path:
+    return small_model(tmp_path_factory.mktemp("models") / "gpt_neox", tokenizer_folder, 3, "gpt_neox")
+
+
+@pytest.fixture(scope="session")
+def gpt_neox_sequential(tmp_path_factory, tokenizer_folder) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "gpt_neox_sequential"
+    return small_model(folder, tokenizer_folder, 4, "gpt_neox_sequential")
 
 
 @pytest.fixture(scope="session")

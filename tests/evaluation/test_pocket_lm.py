@@ -22,7 +22,7 @@ def pair(row, folder):
 
 
 @pytest.mark.parametrize("add_bos", [True, False])
-@pytest.mark.parametrize("model", ["base", "llama"])
+@pytest.mark.parametrize("model", ["base", "llama", "gpt_neox", "gpt_neox_sequential"])
 def test_log_likelihoods_and_texts_are_those_of_lm_eval(model, add_bos, row, tasks, request, monkeypatch):
     from scripts.evaluation import pocket_lm
 
@@ -104,22 +104,14 @@ def test_tree_by_hand():
 def test_what_it_cannot_do_is_said(row, base, tasks, tmp_path, tokenizer_folder):
     import shutil
 
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+    from transformers import GPT2Config, GPT2LMHeadModel
 
-    config = GPTNeoXConfig(
-        vocab_size=320,
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        intermediate_size=64,
-        bos_token_id=0,
-        eos_token_id=1,
-    )
-    GPTNeoXForCausalLM(config).save_pretrained(tmp_path / "neox")
+    config = GPT2Config(vocab_size=320, n_embd=32, n_layer=1, n_head=4, bos_token_id=0, eos_token_id=1)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt2")
     for file in tokenizer_folder.iterdir():
-        shutil.copy(file, tmp_path / "neox")
-    with pytest.raises(ValueError, match="gpt_neox; backend pocket knows qwen2, llama: use hf"):
-        harness.make_lm(row, tmp_path / "neox")
+        shutil.copy(file, tmp_path / "gpt2")
+    with pytest.raises(ValueError, match="gpt2; backend pocket knows qwen2, llama, gpt_neox: use hf"):
+        harness.make_lm(row, tmp_path / "gpt2")
     lm = harness.make_lm(row, base)[0]
     (asked, *_) = requests_of(tasks, "generate_until")
     sampled = type(asked)("generate_until", {}, (asked.args[0], {"do_sample": True, "temperature": 0.7}), 0)
