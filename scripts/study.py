@@ -496,13 +496,14 @@ def writer_of(wildcards) -> list[str]:
 
 
 def temperatures() -> list[str]:
-    """The temperatures at which every source model that has corpora ``bos-{model}-t{temperature}`` has one, as strings."""
+    """The temperatures of corpora ``bos-{model}-t{temperature}`` that every source model with several of them has, as strings."""
     by_model: dict = {}
     for scale, tables in load().items():
         for name, found in tables["corpora"].items():
             if found["method"] == "bos" and name == f"bos-{found['source_model']}-t{found['temperature']}":
                 by_model.setdefault((scale, found["source_model"]), set()).add(found["temperature"])
-    return [str(t) for t in sorted(set.intersection(*by_model.values()))] if by_model else []
+    several = [found for found in by_model.values() if len(found) > 1]
+    return [str(t) for t in sorted(set.intersection(*several))] if several else []
 
 
 def similarity_of_parent(wildcards) -> str:
