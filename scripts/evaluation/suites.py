@@ -12,7 +12,7 @@ from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.evaluation.programs import CODE, register
+from scripts.evaluation.programs import CODE, register, replace_code_eval
 from scripts.evaluation.sandbox import Unsafe, self_test
 
 if TYPE_CHECKING:
@@ -58,9 +58,6 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
     folder = Path(folder).resolve()
     configs = {}
     for path in sorted(folder.glob("*.yaml")):
-        config = load_yaml(path, resolve_func=False)
-        if config.get("unsafe_code", False):
-            register()
         with CODE.collected():
             config = load_yaml(path, resolve_func=True)
         if "task" not in config:
@@ -96,6 +93,7 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
     if not hasattr(utils.env.from_string, "cache_info"):
         # lm-eval compiles a template anew for every item; there are a few templates and thousands of items.
         utils.env.from_string = functools.cache(utils.env.from_string)
+    register()
     local = row["kind"] == "pocket"
     configs = local_configs(folder) if local else {}
     manager = TaskManager(include_defaults=not local)
@@ -128,8 +126,9 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
 
 
 def _prepare_for_code(row: dict, name: str, answers: bool) -> None:
-    """Let lm-eval's code tasks run programs in the sandbox, and see that it holds."""
-    register()
+    """Let a task run its programs in the sandbox, and see that this holds."""
+    if row["kind"] == "harness":
+        replace_code_eval()
     if answers:
         try:
             self_test()
