@@ -1,7 +1,7 @@
 """What lm-eval's code tasks take for Hugging Face's `code_eval`: the same contract, with every program run in the sandbox.
 
-lm-eval's own humaneval and mbpp fetch `code_eval` from the hub and run generated code in a child of this process; `CODE` takes its
-place. Programs of one checkpoint are collected first and run as one batch, since starting a sandbox costs more than a program.
+lm-eval's own humaneval and mbpp fetch `code_eval` from the hub and run generated code in a child of this process; `CODE` takes
+its place. Programs of one checkpoint are collected first and run as one batch: a sandbox costs more than a program.
 Also registers what local tasks need: the metric ``pass@1`` and the filter ``program`` (the prompt before what was generated).
 """
 

@@ -1,7 +1,8 @@
 """A suite as lm-eval's task objects, and what a model answers to them.
 
-Reads {task}.yaml and {task}.jsonl of a suite folder (kind pocket), or tasks that lm-eval ships, whose data come from the hub
-(kind harness). Makes Task objects, zero-shot, their requests, and scores of single items.
+Reads {task}.yaml and {task}.jsonl of a suite folder (kinds pocket and perturbed), or tasks that lm-eval ships, whose data come
+from the hub (kind harness). Makes Task objects, zero-shot, their requests, and scores of single items. Programs that models
+write are run in a sandbox.
 """
 
 import functools
@@ -79,7 +80,7 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
     Requests are built once: prompts do not depend on the model.
 
     Args:
-        row: the suite's row; ``tasks`` names them. Kind pocket reads ``folder``, kind harness asks lm-eval.
+        row: the suite's row; ``tasks`` names them. Kind harness asks lm-eval, other kinds read ``folder``.
         folder: where {task}.yaml and {task}.jsonl lie.
         answers: whether models will answer; then tasks that run what models write need a sandbox that holds.
 
@@ -94,7 +95,7 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
         # lm-eval compiles a template anew for every item; there are a few templates and thousands of items.
         utils.env.from_string = functools.cache(utils.env.from_string)
     register()
-    local = row["kind"] == "pocket"
+    local = row["kind"] != "harness"
     configs = local_configs(folder) if local else {}
     manager = TaskManager(include_defaults=not local)
     known = configs if local else manager.task_index

@@ -137,7 +137,13 @@ def test_the_pocket_analogue_is_executed(pocket, batches):
     good = [f"    return {SOLUTIONS[name.split('_')[0]].format(k=name.rpartition('_')[2])}\n" for name in names]
     scores = answer(Writer(good), tasks)
     assert scores == [("pocket_humaneval", "create_test", "pass@1", i, 1.0) for i in range(20)]
-    bad = ["    return n + 11116=11. lilies", "    import os\n    os._exit(0)\n", "", "    return 0\n", "    while True: pass\n"]
+    bad = [
+        "    return n + 11116=11. lilies",
+        "    import os\n    os._exit(0)\n",
+        "",
+        "    return 0\n",
+        "    while True: pass\n",
+    ]
     scores = answer(Writer([*bad, *good[5:]]), tasks)
     assert [score for *_, score in scores] == [0.0] * 5 + [1.0] * 15
     assert batches == [20, 5]

@@ -56,7 +56,10 @@ def grams_of_one_item():
 
 def test_items_are_those_that_figure_5_was_drawn_with():
     """Other tasks, or fewer of them, change no item: hashes of the items before there were others."""
-    known = {"benchmark": "70a587577d9a54ef69f02b6053b5679c7f0021b4f3f4d58b58a35e675857e3ea", "training": "723c47eb5c4cbab8eccd0f4b05398c10ae7231cdf8a23749091f9a8ed4422d82"}
+    known = {
+        "benchmark": "70a587577d9a54ef69f02b6053b5679c7f0021b4f3f4d58b58a35e675857e3ea",
+        "training": "723c47eb5c4cbab8eccd0f4b05398c10ae7231cdf8a23749091f9a8ed4422d82",
+    }
     found = {w: hashlib.sha256(json.dumps(items(w)).encode()).hexdigest() for w in known}
     assert found == known
     assert make_items({**ROW, "tasks": ["pocket_math"]}) == {"pocket_math": items()["pocket_math"]}
@@ -275,13 +278,17 @@ def test_code_items_can_be_solved_and_their_tests_are_hidden():
         assert (name in names) == (item["relation"] == "seen") and comment not in lines
         base, _, k = name.partition("_")
         tests = item["tests"].splitlines()
-        assert not lines & set(tests) and all(21 <= int(n) <= 99 for t in tests for n in numbers(t[t.index("(") : t.index(")")]))
+        assert not lines & set(tests) and all(
+            21 <= int(n) <= 99 for t in tests for n in numbers(t[t.index("(") : t.index(")")])
+        )
         right = f"{item['query']}    return {operators[base].format(k=k)}\n{item['tests']}"
         exec(right, {})
         for wrong in ("0", "n", operators[base].format(k=f"{k}1")) if k else ("0", "a", "b"):
             with pytest.raises((AssertionError, NameError)):
                 exec(f"{item['query']}    return {wrong}\n{item['tests']}", {})
-    assert names == {head.split("(")[0].removeprefix("def ") for text in told for head in text.splitlines() if head[:4] == "def "}
+    assert names == {
+        head.split("(")[0].removeprefix("def ") for text in told for head in text.splitlines() if head[:4] == "def "
+    }
 
 
 def test_both_wordings_of_code_ask_the_same():
