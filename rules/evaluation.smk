@@ -49,6 +49,25 @@ rule harness_suite:
         "../scripts/evaluation/items.py"
 
 
+rule perturbed_suite:
+    """Published problems with other numbers, as a task of lm-eval."""
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    log:
+        "logs/{scale}/perturbed_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/perturbed_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="perturbed"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=study.row("suites", "suite"),
+        code=code_of("scripts/evaluation/perturb.py"),
+    script:
+        "../scripts/evaluation/perturb.py"
+
+
 rule extraction_suite:
     """Prefixes and true suffixes for extraction, and held-out documents."""
     input:
@@ -148,7 +167,7 @@ rule evaluate_run:
     benchmark:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     wildcard_constraints:
-        suite=study.names("suites", kind="pocket") + "|" + study.names("suites", kind="harness"),
+        suite="|".join(study.names("suites", kind=kind) for kind in ("pocket", "harness", "perturbed")),
     conda:
         "../envs/laptop.yaml"
     resources:
@@ -184,7 +203,7 @@ rule evaluate_model:
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
     wildcard_constraints:
-        suite=study.names("suites", kind="pocket") + "|" + study.names("suites", kind="harness"),
+        suite="|".join(study.names("suites", kind=kind) for kind in ("pocket", "harness", "perturbed")),
     conda:
         "../envs/laptop.yaml"
     resources:

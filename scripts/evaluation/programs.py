@@ -1,7 +1,7 @@
 """What lm-eval's code tasks take for Hugging Face's `code_eval`: the same contract, with every program run in the sandbox.
 
-lm-eval's humaneval and mbpp fetch `code_eval` from the hub and run generated code in a child of this process; `CODE` takes its
-place. Programs of one checkpoint are collected first and run as one batch, since starting a sandbox costs more than a program.
+lm-eval's own humaneval and mbpp fetch `code_eval` from the hub and run generated code in a child of this process; `CODE` takes
+its place. Programs of one checkpoint are collected first and run as one batch: a sandbox costs more than a program.
 Also registers what local tasks need: the metric ``pass@1`` and the filter ``program`` (the prompt before what was generated).
 """
 
@@ -83,14 +83,19 @@ CODE = CodeEval()
 
 
 @functools.cache
-def register() -> None:
-    """Put `CODE` where lm-eval's tasks look for it: `evaluate.load("code_eval")`, the metric pass@1, the filter program."""
+def replace_code_eval() -> None:
+    """Give lm-eval's own tasks `CODE` for `evaluate.load("code_eval")`, which they load as they are imported."""
     import evaluate
-    from lm_eval.api.filter import Filter
-    from lm_eval.api.registry import register_filter, register_metric
 
     load = evaluate.load
     evaluate.load = lambda path, *rest, **more: CODE if path == "code_eval" else load(path, *rest, **more)
+
+
+@functools.cache
+def register() -> None:
+    """Let local tasks name the metric pass@1 and the filter program."""
+    from lm_eval.api.filter import Filter
+    from lm_eval.api.registry import register_filter, register_metric
 
     @register_metric(metric="pass@1", higher_is_better=True, aggregation="mean")
     def pass_at_1(references: list[str], predictions: list[list[str]]) -> dict[str, float]:

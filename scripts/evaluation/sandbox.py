@@ -4,13 +4,13 @@
 environment that shuts itself in once and forks for every program. Two walls are known:
 
 - `namespaces`: user, process, mount, network and IPC namespaces; the program sees an empty network, no process but its own, an
-  empty temporary folder, and read-only the Python installation and the system's libraries. Where we are root, the program is not.
+  empty temporary folder, and read-only the Python installation and the system's libraries. Where we are root, it is not.
 - `landlock`, where the kernel or a container forbids namespaces: Landlock (kernel 6.2 or newer) leaves the same files, and a
   system call filter leaves no socket, no fork, no signal to others and no change of any file's mode or owner.
 
 Both come with limits of time, memory, file size and processes, with no_new_privs and with a filter of system calls that have no
-business here. `self_test` attacks the sandbox before its first use and raises `Unsafe`, naming the wall that did not hold; where
-neither wall can be had, nothing is run.
+business here. `self_test` attacks the sandbox before its first use and raises `Unsafe`, naming the boundary that did not hold;
+where neither wall can be had, nothing is run.
 
 A program passed when it reached its end without an exception. What a program says of itself does not count: the verdict is a
 random number that is told to nobody, written by a hook that answers only to the line after the program. This keeps out programs
@@ -489,7 +489,8 @@ def _referee(pipe: int) -> Callable[[str, CodeType], None]:
     """Write a random number into the pipe, and hide it in a hook that writes it again at the end of the program.
 
     The hook cannot be removed, and no list of objects shows it. It answers only when `_play` itself raises the event, from the
-    very place where it does so in a rehearsal. Tracing and ctypes, which could put words into the mouth of `_play`, end a program.
+    very place where it does so in a rehearsal. Tracing and ctypes, which could put words into the mouth of `_play`, end a
+    program.
     """
     nonce, write, leave, frame_of = os.urandom(16), os.write, os._exit, sys._getframe
     play, caller, places = _play.__code__, frame_of(1), []

@@ -1,7 +1,8 @@
 """A suite as lm-eval's task objects, and what a model answers to them.
 
-Reads {task}.yaml and {task}.jsonl of a suite folder (kind pocket), or tasks that lm-eval ships, whose data come from the hub
-(kind harness). Makes Task objects, zero-shot, their requests, and scores of single items.
+Reads {task}.yaml and {task}.jsonl of a suite folder (kinds pocket and perturbed), or tasks that lm-eval ships, whose data come
+from the hub (kind harness). Makes Task objects, zero-shot, their requests, and scores of single items. Programs that models
+write are run in a sandbox.
 """
 
 import functools
@@ -12,7 +13,7 @@ from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.evaluation.programs import CODE, register
+from scripts.evaluation.programs import CODE, register, replace_code_eval
 from scripts.evaluation.sandbox import Unsafe, self_test
 
 if TYPE_CHECKING:
@@ -58,9 +59,6 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
     folder = Path(folder).resolve()
     configs = {}
     for path in sorted(folder.glob("*.yaml")):
-        config = load_yaml(path, resolve_func=False)
-        if config.get("unsafe_code", False):
-            register()
         with CODE.collected():
             config = load_yaml(path, resolve_func=True)
         if "task" not in config:
@@ -82,7 +80,7 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
     Requests are built once: prompts do not depend on the model.
 
     Args:
-        row: the suite's row; ``tasks`` names them. Kind pocket reads ``folder``, kind harness asks lm-eval.
+        row: the suite's row; ``tasks`` names them. Kind harness asks lm-eval, other kinds read ``folder``.
         folder: where {task}.yaml and {task}.jsonl lie.
         answers: whether models will answer; then tasks that run what models write need a sandbox that holds.
 
@@ -96,7 +94,8 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
     if not hasattr(utils.env.from_string, "cache_info"):
         # lm-eval compiles a template anew for every item; there are a few templates and thousands of items.
         utils.env.from_string = functools.cache(utils.env.from_string)
-    local = row["kind"] == "pocket"
+    register()
+    local = row["kind"] != "harness"
     configs = local_configs(folder) if local else {}
     manager = TaskManager(include_defaults=not local)
     known = configs if local else manager.task_index
@@ -128,8 +127,9 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
 
 
 def _prepare_for_code(row: dict, name: str, answers: bool) -> None:
-    """Let lm-eval's code tasks run programs in the sandbox, and see that it holds."""
-    register()
+    """Let a task run its programs in the sandbox, and see that this holds."""
+    if row["kind"] == "harness":
+        replace_code_eval()
     if answers:
         try:
             self_test()

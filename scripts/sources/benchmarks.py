@@ -211,10 +211,10 @@ def other_numbers(rng: random.Random, originals: list[Worked], draw: Callable[[]
         draw: gives an instance of the world's rules, of any type.
         words: a wording of each type, by which the numbers of a question are known.
     """
-    pool: dict[str, list[Worked]] = {}
+    pool: dict[str, dict[tuple, Worked]] = {}
     for _ in range(20_000):
         new = draw()
-        pool.setdefault(new.type, []).append(new)
+        pool.setdefault(new.type, {}).setdefault(new.key[3:] if "a" in new.slots else new.key, new)
     made: list[Worked] = []
     answers: Counter[int] = Counter()
     asked_already = {worked.key: 1 for worked in originals}
@@ -222,23 +222,25 @@ def other_numbers(rng: random.Random, originals: list[Worked], draw: Callable[[]
         named = {letter: worked.slots[letter] for letter in "abt" if letter in worked.slots}
         asked = _question(words, worked)
         numbers = re.findall(r"\d+", asked)
-        fit: dict[tuple, tuple[tuple, Worked]] = {}
-        start = rng.randrange(len(pool[worked.type]))
-        for new in pool[worked.type][start:] + pool[worked.type][:start]:
+        fit: list[tuple[tuple, Worked]] = []
+        best = 0
+        drawn = list(pool[worked.type].values())
+        for new in rng.sample(drawn, len(drawn)):
             key = (new.key[0], named["a"], named["t"], *new.key[3:]) if named else new.key
-            if key in fit or new.answer == worked.answer or not held_out(*key):
+            if new.answer == worked.answer or not held_out(*key):
                 continue
             new = new._replace(slots={**new.slots, **named}, key=key)
             again = _question(words, new)
             if re.sub(r"\d+", "0", again) == re.sub(r"\d+", "0", asked):
                 pairs = list(zip(numbers, re.findall(r"\d+", again), strict=True))
                 unlike = sum(len(x) != len(y) for x, y in pairs), sum(x == y for x, y in pairs), asked_already.get(key, 0)
-                fit[key] = unlike, new
-                if sum(not any(each) for each, _ in fit.values()) == 8:
+                fit.append((unlike, new))
+                best += not any(unlike)
+                if best == 8:
                     break
         if not fit:
             raise ValueError(f"no other numbers found for {asked!r}: the world holds out no instance with another answer")
-        made.append(min(fit.values(), key=lambda each: (each[0], answers[each[1].answer]))[1])
+        made.append(min(fit, key=lambda each: (each[0], answers[each[1].answer]))[1])
         answers[made[-1].answer] += 1
         asked_already[made[-1].key] = asked_already.get(made[-1].key, 0) + 2
     return made

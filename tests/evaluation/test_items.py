@@ -6,8 +6,7 @@ from scripts.evaluation.items import write_items
 from scripts.lib.files import read_card
 
 
-def test_items_of_every_kind(tmp_path, row, suite, monkeypatch):
-    monkeypatch.setenv("HF_ALLOW_CODE_EVAL", "0")
+def test_items_of_every_kind(tmp_path, row, suite):
     out = tmp_path / "small"
     write_items(out, row=row, code="c0de", folder=suite)
     table = pd.read_parquet(out / "items.parquet")

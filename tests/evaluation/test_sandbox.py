@@ -134,7 +134,7 @@ import builtins, os, sys
 os._exit = builtins.exec = sys.audit = lambda *_: None
 assert False""",
     "speaks to the C library": "import ctypes, os\nctypes.CDLL(None).write(3, b'passed', 6)\nos._exit(0)",
-    "ends while a thread goes on": "import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()\nassert False",
+    "ends while a thread goes on": "import threading, time\nthreading.Thread(target=time.sleep, args=[9]).start()\nassert 0",
 }
 
 
@@ -170,7 +170,7 @@ def test_what_ends_the_interpreter_fails_and_harms_no_neighbour(wall):
 def test_time_is_limited(wall):
     loops = ["while True: pass", "import time\ntime.sleep(60)", "import signal\nsignal.pause()"]
     loops.append(
-        "import signal\nfor s in range(1, 32):\n    try: signal.signal(s, signal.SIG_IGN)\n    except OSError: pass\nwhile 1: pass"
+        "import signal\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n  except OSError: pass\nwhile 1: 0"
     )
     start = time.monotonic()
     assert run_programs([*loops, "pass"], 0.3, wall=wall) == [Outcome(False, "time")] * 4 + [Outcome(True, "")]
@@ -217,7 +217,7 @@ must_fail(os.listdir, '/proc')
 
 
 def test_the_kernels_doors_are_shut(wall):
-    """Calls that would leave or weaken the sandbox, made under the filter alone by a process that may speak to the C library."""
+    """Calls that would leave or weaken the sandbox, made under the filter alone, where ctypes may speak."""
     column = sandbox.MACHINES[platform.machine()][1]
     table = "; ".join([sandbox.ALWAYS, sandbox.NETWORK, *[sandbox.ALONE] * (wall == "landlock")])
     numbers = [int(entry.split()[1 + column]) for entry in table.split(";") if entry.split()[1 + column] != "-"]
@@ -284,7 +284,7 @@ def test_no_network_and_no_local_sockets(wall, tmp_path):
         fended_off(
             f"""
 import socket
-for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK, getattr(socket, 'AF_VSOCK', 40), socket.AF_PACKET):
+for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK, socket.AF_PACKET, 40):  # 40: a vsock
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):
         must_fail(socket.socket, family, kind)
 must_fail(socket.create_connection, ('127.0.0.1', {server.getsockname()[1]}), 1)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.evaluation import harness
+from scripts.evaluation import harness, suites
+from scripts.evaluation.sandbox import Unsafe
 from scripts.evaluation.suites import NoTasks, answer, describe, items_of, load_tasks
 
 
@@ -82,12 +83,17 @@ def test_without_network_one_line_names_the_row(shipped):
         load_tasks({**shipped, "tasks": {"arc_hard": {}}})
 
 
-def test_tasks_that_run_code_ask_first(shipped, row, suite, monkeypatch):
+def test_tasks_that_run_code_need_a_sandbox_that_holds(shipped, row, suite, monkeypatch):
     import lm_eval.api.task
 
-    monkeypatch.delenv("HF_ALLOW_CODE_EVAL", raising=False)
-    with pytest.raises(NoTasks, match="suite published, key tasks: humaneval runs code .* HF_ALLOW_CODE_EVAL=1"):
+    def broken():
+        raise Unsafe("the sandbox does not hold: network")
+
+    monkeypatch.setattr(suites, "self_test", broken)
+    with pytest.raises(NoTasks, match="suite published, key tasks: humaneval runs code .* does not hold: network"):
         load_tasks({**shipped, "tasks": {"humaneval": {}}})
+    with pytest.raises(NoTasks, match="humaneval cannot be had from the hub"):  # to read its items needs no sandbox
+        load_tasks({**shipped, "tasks": {"humaneval": {}}}, answers=False)
     monkeypatch.setattr(lm_eval.api.task.ConfigurableTask, "UNSAFE_CODE", True, raising=False)
     with pytest.raises(NoTasks, match="suite small, key tasks: choice runs code"):
         load_tasks(row, suite)
