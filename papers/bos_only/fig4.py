@@ -6,6 +6,7 @@ papers/bos_only/claims.yaml. Makes fig4.pdf and fig4.png (a histogram a benchmar
 fig4.csv (every plotted number, and quantiles) and fig4.claims.json.
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,9 +114,12 @@ def draw(table: pd.DataFrame, changes: pd.DataFrame, judged: list[dict], thresho
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    lines = [line for part in _footer(table, judged, thresholds, row) for line in textwrap.wrap(part, 131)]
     with matplotlib.rc_context(figures.STYLE):
-        figure, cells = plt.subplots(2, 3, figsize=(figures.WIDTH, 5.0))
-        figure.subplots_adjust(left=0.068, right=0.985, top=0.925, bottom=0.205, wspace=0.28, hspace=0.62)
+        height = 4.3 + 0.137 * len(lines)
+        figure, cells = plt.subplots(2, 3, figsize=(figures.WIDTH, height))
+        edges = {"top": 1 - 0.38 / height, "bottom": 1 - 3.85 / height}
+        figure.subplots_adjust(left=0.068, right=0.985, wspace=0.28, hspace=0.55, **edges)
         for axis, benchmark in zip(cells[0], row["benchmarks"], strict=False):
             _histogram(axis, table, tasks_of(row)[benchmark], row)
         for axis in cells[0][len(row["benchmarks"]) :]:
@@ -146,7 +150,7 @@ def draw(table: pd.DataFrame, changes: pd.DataFrame, judged: list[dict], thresho
         handles, _ = cells[1][0].get_legend_handles_labels()
         labels = [f"{side}: {thresholds['says'][side]}" for side in ARMS]
         corner.legend(handles, labels, title="trained on documents", bbox_to_anchor=(-0.1, 0.5), **title)
-        figures.footer(figure, _footer(table, judged, thresholds, row))
+        figures.footer(figure, lines)
     return figure
 
 
@@ -222,7 +226,7 @@ def read_thresholds(splits: list[str]) -> dict:
     """
     cards = {(card := read_card(path))["row"]["side"]: card for path in splits}
     if set(cards) != set(ARMS) or cards["below"]["threshold"] != cards["above"]["threshold"]:
-        raise ValueError(f"{', '.join(splits)}: expected both sides of one split, at the same threshold")
+        raise ValueError(f"{', '.join(map(str, splits))}: expected both sides of one split, at the same threshold")
     value, asked = cards["below"]["threshold"], cards["below"]["row"]["threshold"]
     how = f"the median, {value:.2f}" if asked == "median" else f"{value:g}"
     sign = {"below": "<", "above": "\u2265"}

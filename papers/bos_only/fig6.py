@@ -8,6 +8,7 @@ plotted number) and .claims.json.
 Intervals resample documents, each corpus for itself: they speak of these models, not of others trained alike.
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,9 +153,11 @@ def draw(table: pd.DataFrame, judged: list[dict], row: dict, says: list[str]) ->
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    lines = [line for part in says for line in textwrap.wrap(part, 131)]
     with matplotlib.rc_context(figures.STYLE):
-        figure, axes = plt.subplots(1, 4, figsize=(figures.WIDTH, 3.05))
-        figure.subplots_adjust(left=0.062, right=0.988, top=0.855, bottom=0.42, wspace=0.33)
+        height = 2.79 + 0.137 * len(lines)
+        figure, axes = plt.subplots(1, 4, figsize=(figures.WIDTH, height))
+        figure.subplots_adjust(left=0.062, right=0.988, top=1 - 0.56 / height, bottom=1 - 2.24 / height, wspace=0.36)
         top = 1.06 * table.loc[table["panel"] == "density", "y"].max()
         for axis, side in zip(axes, SIDES, strict=False):
             _density(axis, table, side, row)
@@ -164,10 +167,10 @@ def draw(table: pd.DataFrame, judged: list[dict], row: dict, says: list[str]) ->
         _by_length(axes[3], table)
         handles, labels = axes[0].get_legend_handles_labels()
         at = {"loc": "upper left", "frameon": False, "handlelength": 3.0, "columnspacing": 1.2}
-        figure.legend(handles, labels, bbox_to_anchor=(0.006, 0.315), ncols=len(handles), **at)
+        figure.legend(handles, labels, bbox_to_anchor=(0.006, 1 - 2.54 / height), ncols=len(handles), **at)
         handles, labels = axes[3].get_legend_handles_labels()
-        figure.legend(handles, labels, bbox_to_anchor=(0.66, 0.315), ncols=2, **at)
-        figures.footer(figure, says)
+        figure.legend(handles, labels, bbox_to_anchor=(0.66, 1 - 2.54 / height), ncols=2, **at)
+        figures.footer(figure, lines)
     return figure
 
 
@@ -183,7 +186,7 @@ def _density(axis: "Axes", table: pd.DataFrame, side: str, row: dict) -> None:
     shares = mine[mine["panel"] == "sampled"]
     axis.set_xlim(0, mine.loc[mine["panel"] == "density", "x"].max())
     axis.set_xlabel("nats per token", labelpad=1)
-    axis.set_title(f"{side}: {row['models'][side]}", pad=19)
+    axis.set_title(f"{side}: {row['models'][side]}", pad=23)
     few, many = int(shares["n"].min()), int(shares["n"].max())
     size = f"n {few:,}" if few == many else f"n {few:,} to {many:,}"
     if shares["y"].max() == 0:
@@ -209,7 +212,7 @@ def _gap(axis: "Axes", table: pd.DataFrame, judged: list[dict]) -> None:
     axis.set_xlim(temperatures[0] - 0.12, temperatures[-1] + 0.15)
     axis.set_xlabel("temperature", labelpad=1)
     axis.set_ylabel("own minus cross, nats", labelpad=1)
-    axis.set_title("gap of the means", fontweight="bold", pad=19)
+    axis.set_title("gap of the means", fontweight="bold", pad=23)
     curves.under_title(axis, f"grey: all re-tokenised\nband: \u00b1{claim['tolerance']:g}, the claim at {temperatures[-1]:g}")
 
 
@@ -227,7 +230,7 @@ def _by_length(axis: "Axes", table: pd.DataFrame) -> None:
     axis.set_xlabel("first tokens of a document", labelpad=1)
     axis.set_ylabel("nats per token", labelpad=1)
     few = table.loc[table["panel"] == "length", "n"]
-    axis.set_title("by length", pad=19)
+    axis.set_title("by length", pad=23)
     curves.under_title(axis, f"of documents that reach it\nn {int(few.min()):,} to {int(few.max()):,}")
 
 
