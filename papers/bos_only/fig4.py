@@ -103,7 +103,10 @@ def findings(values: np.ndarray, epochs: np.ndarray, claims: dict[str, dict], dr
             "level": level,
             "epoch": int(epochs[estimate[arm].argmax()]),
         }
-    out["fig4-equal-gains"] = statistics.peak_difference(estimate, drawn, 0, 1, claims["fig4-equal-gains"]["level"])
+    equal = statistics.peak_difference(estimate, drawn, 0, 1, claims["fig4-equal-gains"]["level"])
+    # without any spread the two bounds pass each other by rounding
+    ends = {"low": min(equal["low"], equal["estimate"]), "high": max(equal["high"], equal["estimate"])}
+    out["fig4-equal-gains"] = {**equal, **ends}
     return out
 
 
@@ -145,11 +148,11 @@ def draw(table: pd.DataFrame, changes: pd.DataFrame, judged: list[dict], thresho
         corner.set_axis_off()
         handles, labels = cells[0][0].get_legend_handles_labels()
         title = {"alignment": "left", "frameon": False, "handlelength": 3.0, "loc": "upper left"}
-        first = corner.legend(handles, labels, title="largest cosine of a document", bbox_to_anchor=(-0.1, 1.2), **title)
+        first = corner.legend(handles, labels, title="largest cosine of a document", bbox_to_anchor=(-0.1, 1.26), **title)
         corner.add_artist(first)
         handles, _ = cells[1][0].get_legend_handles_labels()
         labels = [f"{side}: {thresholds['says'][side]}" for side in ARMS]
-        corner.legend(handles, labels, title="trained on documents", bbox_to_anchor=(-0.1, 0.5), **title)
+        corner.legend(handles, labels, title="trained on documents", bbox_to_anchor=(-0.1, 0.42), **title)
         figures.footer(figure, lines)
     return figure
 
@@ -165,7 +168,7 @@ def _histogram(axis: "Axes", table: pd.DataFrame, task: str, row: dict) -> None:
             axis.step(mine["x"], mine["y"], where="mid", label=f"temperature {series}", zorder=3, **WARMTH[series])
     own = table[(table["task"] == task) & (table["series"] == "other items")].iloc[0]
     style = {"color": INK, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2}
-    axis.axvline(own["y"], label="items among themselves, median", **style)
+    axis.axvline(own["y"], label="items among themselves,\nmedian", **style)
     seen = shown.loc[shown["y"] > 0, "x"]
     axis.set_xlim(min(-0.02, seen.min() - 0.02), 1.0)
     axis.set_ylim(0, None)
@@ -207,11 +210,14 @@ def _footer(table: pd.DataFrame, judged: list[dict], thresholds: dict, row: dict
     task = tasks_of(row)[row["outcome"]]
     middle = table[(table["panel"] == "quantile") & (table["task"] == task) & (table["x"] == 0.5)].set_index("series")["y"]
     high = table[(table["panel"] == "quantile") & (table["task"] == task) & (table["x"] == 0.99)].set_index("series")["y"]
-    said = ", ".join(f"{name} {middle[name]:.2f} ({high[name]:.2f})" for name in middle.index)
+    said = ", ".join(
+        f"{middle[name]:.2f} ({high[name]:.2f}) " + (row["reference"] if name == "reference" else f"at temperature {name}")
+        for name in middle.index
+    )
     equal = by_name["fig4-equal-gains"]
     return [
         f"{curves.SCALES[row['scale']]}. Cosines by {row['embedder']}; the split is at {thresholds['how']}. Lines: means over "
-        f"subsets; bands: \u00b11 sd; equal tokens on both sides. Median (99 %) of the cosine to word problems: {said}.",
+        f"subsets; bands: \u00b11 sd; equal tokens on both sides. Cosine to word problems, median (99th percentile): {said}.",
         f"Difference of peaks: {curves.said(equal)}. Two one-sided tests; intervals cover {COVER}.",
         f"Near and far text help alike: {by_name['fig4-alike']['verdict'].upper()}.  "
         f"Below gains: {curves.said(by_name['fig4-below-gains'])}.  Above gains: {curves.said(by_name['fig4-above-gains'])}.",

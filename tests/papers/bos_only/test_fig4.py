@@ -93,6 +93,11 @@ def test_null_worlds_gain_seldom_and_a_difference_passes_as_equal_seldom():
     assert sum(one["fig4-equal-gains"] == "reproduced" for one in edge) <= 2
 
 
+def test_no_change_at_all_can_be_judged():
+    found = verdicts(np.zeros((20, 2, 4, 3)))
+    assert found["fig4-equal-gains"] == "reproduced" and found["fig4-alike"] != "reproduced"
+
+
 def make(folder, row=ROW, draws=200):
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)

@@ -117,7 +117,7 @@ def make(folder, row, draws=200, n=200, means=CONVERGING):
         curve = {"length": [8, 16, 32, 64], "documents": [n, n, n // 2, 5], "nll": [level, level + 0.2, level + 0.5, level + 1]}
         pd.DataFrame({**curve, "sd": 0.7}).to_csv(lengths[-1], index=False)
         for path in (audits[-1], lengths[-1]):
-            write_card(path, row={}, code="c")
+            write_card(path, row={}, code="c", uniform=7.62)
     rng, lines = np.random.default_rng(1), []
     for run in row["arms"].values():
         for task in row["tasks"]:
