@@ -53,6 +53,9 @@ def test_every_row_of_every_scale_is_good(written):
         ("corpora", "bos-{source_model}-t{temperature}", "source_model", "{selv}", "key source_model: {selv} is no role"),
         ("corpora", "bos-{source_model}-t{temperature}", "temperature", -1, "key temperature: expected a number above 0"),
         ("figures", "fig5{of}", "arms", {"self": "nobody"}, "row fig5{of}, key arms: self: nobody is no row of runs"),
+        ("figures", "fig6{of}", "own", {"1.0": "bos-nobody"}, "row fig6{of}, key own: 1.0: bos-nobody is no row of corpora"),
+        ("corpora", "{side}-{corpus}", "threshold", "mean", "key threshold: expected a cosine between -1 and 1, or median"),
+        ("corpora", "{side}-{corpus}", "embedder", "lsb", "key embedder: lsb is no row of embedders"),
         ("models", "Wren-large", "at", {"desk": {"hidden": 1}}, "row Wren-large, key at: unknown scale desk"),
     ],
 )
@@ -97,6 +100,35 @@ def test_a_model_of_the_user_gets_a_figure_of_its_own(written):
     assert tables["figures"]["fig5-mine"]["arms"]["self"] == "mine-on-bos-mine-t1.0"
     assert tables["figures"]["fig5-mine"]["arms"]["cross_family"] == "mine-on-bos-Finch-small-t1.0"
     assert tables["figures"]["fig5"] == study.resolve(*written)["laptop"]["figures"]["fig5"]
+
+
+def test_audits_of_a_model_of_the_user_and_of_split_corpora(written, monkeypatch):
+    from types import SimpleNamespace
+
+    config, studies = copy.deepcopy(written)
+    studies[FILE]["models"]["mine"] = {"kind": "path", "scales": ["laptop"], "path": "somewhere"}
+    tables = study.resolve(config, studies)
+    made = tables["laptop"]
+    assert made["figures"]["fig6-mine"]["own"]["1.25"] == "bos-mine-t1.25"
+    assert made["figures"]["fig11-mine"]["cross"]["0.75"] == "bos-mine-t0.75"
+    assert made["figures"]["fig4-mine"]["arms"]["below"] == "mine-on-below-bos-mine-t1.25"
+    assert made["corpora"]["below-bos-mine-t1.25"]["threshold"] == "median"
+    assert tables["paper"]["corpora"]["above-bos-Qwen2.5-0.5B-t1.25"]["threshold"] == 0.35
+    monkeypatch.setattr(study, "load", lambda: tables)
+
+    def asked(**names):
+        class Wildcards(SimpleNamespace):
+            def __getitem__(self, name):
+                return getattr(self, name)
+
+        return Wildcards(scale="laptop", **names)
+
+    assert study.writer_of(asked(corpus="below-bos-mine-t1.25")) == ["results/laptop/models/mine"]
+    assert study.writer_of(asked(corpus="replay-prose")) == []
+    assert study.similarity_of_parent(asked(corpus="above-bos-mine-t1.25")).endswith("/bos-mine-t1.25-to-pocket-by-lsa.parquet")
+    assert study.temperatures() == ["0.75", "1.0", "1.25"]
+    paths = study.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.parquet", "own", "cross")(asked(figure="fig6-mine"))
+    assert len(paths) == 6 and paths[0].endswith("/bos-mine-t0.75-by-mine.parquet")
 
 
 def test_constraints_take_only_names_of_rows():

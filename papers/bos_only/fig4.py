@@ -6,6 +6,7 @@ papers/bos_only/claims.yaml. Makes fig4.pdf and fig4.png (a histogram a benchmar
 fig4.csv (every plotted number, and quantiles) and fig4.claims.json.
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,7 +103,10 @@ def findings(values: np.ndarray, epochs: np.ndarray, claims: dict[str, dict], dr
             "level": level,
             "epoch": int(epochs[estimate[arm].argmax()]),
         }
-    out["fig4-equal-gains"] = statistics.peak_difference(estimate, drawn, 0, 1, claims["fig4-equal-gains"]["level"])
+    equal = statistics.peak_difference(estimate, drawn, 0, 1, claims["fig4-equal-gains"]["level"])
+    # without any spread the two bounds pass each other by rounding
+    ends = {"low": min(equal["low"], equal["estimate"]), "high": max(equal["high"], equal["estimate"])}
+    out["fig4-equal-gains"] = {**equal, **ends}
     return out
 
 
@@ -113,9 +117,12 @@ def draw(table: pd.DataFrame, changes: pd.DataFrame, judged: list[dict], thresho
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    lines = [line for part in _footer(table, judged, thresholds, row) for line in textwrap.wrap(part, 131)]
     with matplotlib.rc_context(figures.STYLE):
-        figure, cells = plt.subplots(2, 3, figsize=(figures.WIDTH, 5.0))
-        figure.subplots_adjust(left=0.068, right=0.985, top=0.925, bottom=0.205, wspace=0.28, hspace=0.62)
+        height = 4.3 + 0.137 * len(lines)
+        figure, cells = plt.subplots(2, 3, figsize=(figures.WIDTH, height))
+        edges = {"top": 1 - 0.38 / height, "bottom": 1 - 3.85 / height}
+        figure.subplots_adjust(left=0.068, right=0.985, wspace=0.28, hspace=0.55, **edges)
         for axis, benchmark in zip(cells[0], row["benchmarks"], strict=False):
             _histogram(axis, table, tasks_of(row)[benchmark], row)
         for axis in cells[0][len(row["benchmarks"]) :]:
@@ -141,12 +148,12 @@ def draw(table: pd.DataFrame, changes: pd.DataFrame, judged: list[dict], thresho
         corner.set_axis_off()
         handles, labels = cells[0][0].get_legend_handles_labels()
         title = {"alignment": "left", "frameon": False, "handlelength": 3.0, "loc": "upper left"}
-        first = corner.legend(handles, labels, title="largest cosine of a document", bbox_to_anchor=(-0.1, 1.2), **title)
+        first = corner.legend(handles, labels, title="largest cosine of a document", bbox_to_anchor=(-0.1, 1.26), **title)
         corner.add_artist(first)
         handles, _ = cells[1][0].get_legend_handles_labels()
         labels = [f"{side}: {thresholds['says'][side]}" for side in ARMS]
-        corner.legend(handles, labels, title="trained on documents", bbox_to_anchor=(-0.1, 0.5), **title)
-        figures.footer(figure, _footer(table, judged, thresholds, row))
+        corner.legend(handles, labels, title="trained on documents", bbox_to_anchor=(-0.1, 0.42), **title)
+        figures.footer(figure, lines)
     return figure
 
 
@@ -161,7 +168,7 @@ def _histogram(axis: "Axes", table: pd.DataFrame, task: str, row: dict) -> None:
             axis.step(mine["x"], mine["y"], where="mid", label=f"temperature {series}", zorder=3, **WARMTH[series])
     own = table[(table["task"] == task) & (table["series"] == "other items")].iloc[0]
     style = {"color": INK, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2}
-    axis.axvline(own["y"], label="items among themselves, median", **style)
+    axis.axvline(own["y"], label="items among themselves,\nmedian", **style)
     seen = shown.loc[shown["y"] > 0, "x"]
     axis.set_xlim(min(-0.02, seen.min() - 0.02), 1.0)
     axis.set_ylim(0, None)
@@ -203,11 +210,14 @@ def _footer(table: pd.DataFrame, judged: list[dict], thresholds: dict, row: dict
     task = tasks_of(row)[row["outcome"]]
     middle = table[(table["panel"] == "quantile") & (table["task"] == task) & (table["x"] == 0.5)].set_index("series")["y"]
     high = table[(table["panel"] == "quantile") & (table["task"] == task) & (table["x"] == 0.99)].set_index("series")["y"]
-    said = ", ".join(f"{name} {middle[name]:.2f} ({high[name]:.2f})" for name in middle.index)
+    said = ", ".join(
+        f"{middle[name]:.2f} ({high[name]:.2f}) " + (row["reference"] if name == "reference" else f"at temperature {name}")
+        for name in middle.index
+    )
     equal = by_name["fig4-equal-gains"]
     return [
         f"{curves.SCALES[row['scale']]}. Cosines by {row['embedder']}; the split is at {thresholds['how']}. Lines: means over "
-        f"subsets; bands: \u00b11 sd; equal tokens on both sides. Median (99 %) of the cosine to word problems: {said}.",
+        f"subsets; bands: \u00b11 sd; equal tokens on both sides. Cosine to word problems, median (99th percentile): {said}.",
         f"Difference of peaks: {curves.said(equal)}. Two one-sided tests; intervals cover {COVER}.",
         f"Near and far text help alike: {by_name['fig4-alike']['verdict'].upper()}.  "
         f"Below gains: {curves.said(by_name['fig4-below-gains'])}.  Above gains: {curves.said(by_name['fig4-above-gains'])}.",
@@ -222,7 +232,7 @@ def read_thresholds(splits: list[str]) -> dict:
     """
     cards = {(card := read_card(path))["row"]["side"]: card for path in splits}
     if set(cards) != set(ARMS) or cards["below"]["threshold"] != cards["above"]["threshold"]:
-        raise ValueError(f"{', '.join(splits)}: expected both sides of one split, at the same threshold")
+        raise ValueError(f"{', '.join(map(str, splits))}: expected both sides of one split, at the same threshold")
     value, asked = cards["below"]["threshold"], cards["below"]["row"]["threshold"]
     how = f"the median, {value:.2f}" if asked == "median" else f"{value:g}"
     sign = {"below": "<", "above": "\u2265"}

@@ -8,6 +8,7 @@ plotted number) and .claims.json.
 Intervals resample documents, each corpus for itself: they speak of these models, not of others trained alike.
 """
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SIDES = ("own", "cross")
 STEPS = 400  # of the grid on which densities are drawn
+REACHED = 0.05  # share of the documents that must be as long for their length to be drawn
 WARMTH = {
     "0.75": {"color": figures.COLOURS["blue"], "linestyle": "-"},
     "1.0": {"color": figures.COLOURS["orange"], "linestyle": (0, (5, 1.5))},
@@ -152,9 +154,11 @@ def draw(table: pd.DataFrame, judged: list[dict], row: dict, says: list[str]) ->
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    lines = [line for part in says for line in textwrap.wrap(part, 131)]
     with matplotlib.rc_context(figures.STYLE):
-        figure, axes = plt.subplots(1, 4, figsize=(figures.WIDTH, 3.05))
-        figure.subplots_adjust(left=0.062, right=0.988, top=0.855, bottom=0.42, wspace=0.33)
+        height = 2.79 + 0.137 * len(lines)
+        figure, axes = plt.subplots(1, 4, figsize=(figures.WIDTH, height))
+        figure.subplots_adjust(left=0.062, right=0.988, top=1 - 0.56 / height, bottom=1 - 2.24 / height, wspace=0.36)
         top = 1.06 * table.loc[table["panel"] == "density", "y"].max()
         for axis, side in zip(axes, SIDES, strict=False):
             _density(axis, table, side, row)
@@ -164,10 +168,10 @@ def draw(table: pd.DataFrame, judged: list[dict], row: dict, says: list[str]) ->
         _by_length(axes[3], table)
         handles, labels = axes[0].get_legend_handles_labels()
         at = {"loc": "upper left", "frameon": False, "handlelength": 3.0, "columnspacing": 1.2}
-        figure.legend(handles, labels, bbox_to_anchor=(0.006, 0.315), ncols=len(handles), **at)
+        figure.legend(handles, labels, bbox_to_anchor=(0.006, 1 - 2.54 / height), ncols=len(handles), **at)
         handles, labels = axes[3].get_legend_handles_labels()
-        figure.legend(handles, labels, bbox_to_anchor=(0.66, 0.315), ncols=2, **at)
-        figures.footer(figure, says)
+        figure.legend(handles, labels, bbox_to_anchor=(0.66, 1 - 2.54 / height), ncols=2, **at)
+        figures.footer(figure, lines)
     return figure
 
 
@@ -181,9 +185,10 @@ def _density(axis: "Axes", table: pd.DataFrame, side: str, row: dict) -> None:
         mean = mine[(mine["panel"] == "mean") & (mine["temperature"] == t)].iloc[0]
         axis.axvline(mean["y"], color=WARMTH[t]["color"], linewidth=0.8, linestyle=(0, (3, 2)))
     shares = mine[mine["panel"] == "sampled"]
-    axis.set_xlim(0, mine.loc[mine["panel"] == "density", "x"].max())
+    dense = table[table["panel"] == "density"]
+    axis.set_xlim(0, np.ceil(dense.loc[dense["y"] > 0.005 * dense["y"].max(), "x"].max()))
     axis.set_xlabel("nats per token", labelpad=1)
-    axis.set_title(f"{side}: {row['models'][side]}", pad=19)
+    axis.set_title(f"{side}: {row['models'][side]}", pad=23)
     few, many = int(shares["n"].min()), int(shares["n"].max())
     size = f"n {few:,}" if few == many else f"n {few:,} to {many:,}"
     if shares["y"].max() == 0:
@@ -209,37 +214,44 @@ def _gap(axis: "Axes", table: pd.DataFrame, judged: list[dict]) -> None:
     axis.set_xlim(temperatures[0] - 0.12, temperatures[-1] + 0.15)
     axis.set_xlabel("temperature", labelpad=1)
     axis.set_ylabel("own minus cross, nats", labelpad=1)
-    axis.set_title("gap of the means", fontweight="bold", pad=19)
+    axis.set_title("gap of the means", fontweight="bold", pad=23)
     curves.under_title(axis, f"grey: all re-tokenised\nband: \u00b1{claim['tolerance']:g}, the claim at {temperatures[-1]:g}")
 
 
 def _by_length(axis: "Axes", table: pd.DataFrame) -> None:
-    """Mean NLL of the first tokens by their number, of documents that reach it: own solid, cross dotted."""
-    for (side, t), line in table[table["panel"] == "length"].groupby(["side", "temperature"], sort=False):
+    """Mean NLL of the first tokens by their number, where a share of the documents reaches it: own solid, cross dotted."""
+    sizes = table[table["panel"] == "sampled"].set_index(["side", "temperature"])["n"]
+    shown = table[table["panel"] == "length"]
+    whole = np.array([sizes[key] for key in zip(shown["side"], shown["temperature"], strict=True)])
+    shown = shown[shown["n"] >= REACHED * whole]
+    for (side, t), line in shown.groupby(["side", "temperature"], sort=False):
         style = {"own": "-", "cross": (0, (1, 1.2))}[side]
         axis.plot(line["x"], line["y"], color=WARMTH[t]["color"], linestyle=style, marker=".", markersize=4)
     axis.plot([], [], color=INK, linestyle="-", marker=".", label="own")
     axis.plot([], [], color=INK, linestyle=(0, (1, 1.2)), marker=".", label="cross")
-    lengths = sorted(set(table.loc[table["panel"] == "length", "x"]))
+    lengths = sorted(set(shown["x"]))
     axis.set_xscale("log", base=2)
     axis.set_xticks(lengths, [f"{length:g}" for length in lengths])
     axis.set_xticks([], minor=True)
-    axis.set_xlabel("first tokens of a document", labelpad=1)
+    axis.set_xlabel("first tokens", labelpad=1)
     axis.set_ylabel("nats per token", labelpad=1)
-    few = table.loc[table["panel"] == "length", "n"]
-    axis.set_title("by length", pad=19)
-    curves.under_title(axis, f"of documents that reach it\nn {int(few.min()):,} to {int(few.max()):,}")
+    axis.set_title("by length", pad=23)
+    curves.under_title(axis, f"of documents that reach it,\n{100 * REACHED:g} % of all at least")
 
 
-def footer(table: pd.DataFrame, judged: list[dict], curve: pd.DataFrame, row: dict) -> list[str]:
-    """The lines under the panels: means, verdicts, what intervals cover, and which length gives the printed mean."""
+def footer(table: pd.DataFrame, judged: list[dict], curve: pd.DataFrame, uniform: float, row: dict) -> list[str]:
+    """The lines under the panels: means, verdicts, what intervals cover, and which length gives the printed mean.
+
+    ``curve`` is the own text's of the highest temperature by length, ``uniform`` the nats of a scorer that knows nothing.
+    """
     by_name = {entry["claim"]: entry for entry in judged}
     name = row["kind"]
     means = table[table["panel"] == "mean"]
     said = "; ".join(f"{side} " + ", ".join(f"{y:.2f}" for y in means.loc[means["side"] == side, "y"]) for side in SIDES)
     gap, smallest = by_name[f"{name}-gap-at-1.25"], by_name[f"{name}-gap-smallest"]
     lines = [
-        f"{curves.SCALES[row['scale']]}. Scorer {row['scorer']}. Means (dashed), by rising temperature: {said}.",
+        f"{curves.SCALES[row['scale']]}. Scorer {row['scorer']}. Means (dashed), by rising temperature: {said}; "
+        f"a uniform guess {uniform:.2f}.",
         "EOS counts where a document ended by itself, BOS never. Intervals resample documents, 5 % on either side.",
         f"Converged: {by_name[f'{name}-converged']['verdict'].upper()}.  Gap at 1.25: {curves.said(gap)}.  "
         f"Smallest by: {curves.said(smallest)}.",
@@ -283,8 +295,7 @@ def fig6(
     """
     name = row["kind"]
     keys = [(side, t) for side in SIDES for t in row[side]]
-    for path in (*audits, *lengths):
-        read_card(path)
+    uniform = [read_card(path)["uniform"] for path in (*audits, *lengths)][0]
     tables = {key: pd.read_parquet(path) for key, path in zip(keys, audits, strict=True)}
     by_length = {key: pd.read_csv(path) for key, path in zip(keys, lengths, strict=True)}
     entries = claims_.read_claims(claims, name)
@@ -299,7 +310,7 @@ def fig6(
     verdicts = claims_.judge(entries, found, row["scale"])
     table = plotted(tables, by_length, name, draws, 0.05)
     hottest = max(row["own"], key=float)
-    says = footer(table, verdicts, by_length["own", hottest], row)
+    says = footer(table, verdicts, by_length["own", hottest], uniform, row)
     with atomic(csv) as beside:
         table.to_csv(beside, index=False, float_format="%.6g")
     claims_.write_claims(

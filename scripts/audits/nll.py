@@ -17,6 +17,7 @@ CSV, one line a length: length, documents (that have as many scored tokens), nll
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,6 +166,7 @@ def score(
             counts["replacement"] += sum("\ufffd" in text for text in piece["text"])
             progress.add(len(tokens), tokens=sum(tokens))
     more = {"corpus": corpus, "scorer": Path(folder).name, "scored": "tokens after BOS, EOS included where complete"}
+    more["uniform"] = round(math.log(config_of(folder)["vocab_size"]), 6)  # nats of a scorer that knows nothing
     row = {"name": f"{corpus['name']}-by-{Path(folder).name}"}
     write_card(out, row=row, code=code, counts=counts, window=window, **more)
     with atomic(lengths) as beside:
