@@ -11,7 +11,8 @@
 #   results/{scale}/audits/nll/{corpus}-by-{model}.parquet, .lengths.csv
 #   results/{scale}/audits/unigrams/{corpus}-against-{other}-in-{model}.csv
 #   results/{scale}/runs/{run}/documents.parquet, checkpoints/subset-{s}/epoch-{n}/, trace.parquet
-#   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item
+#   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item (or candidate)
+#   results/{scale}/evaluations/{run}/{suite}.{heldout,overlap}.parquet  beside an extraction suite
 #   results/{scale}/gates/{gate}.csv
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale
 #   results/{scale}/replicates.csv                              claims by replicate; copied to results/ too

@@ -3,8 +3,8 @@
 Reads the base's directory, checkpoints/subset-{s}/epoch-{n}/ and a suite of kind extraction; makes two tables with cards. One
 line per checkpoint and candidate: run, subset, epoch, task, item, source, repetition, half, tokens (of the suffix), exact (the
 greedy continuation is the suffix), distance (Levenshtein, in tokens, from the greedy continuation to the suffix), logprob (of
-the true suffix given the prefix, summed, nats). And one line per checkpoint and held-out document: run, subset, epoch, task, item,
-nats, tokens. Epoch 0 is the base, with subset -1. Float32 on a CPU, bfloat16 on a GPU.
+the true suffix given the prefix, summed, nats). And one line per checkpoint and held-out document: run, subset, epoch, task,
+item, nats, tokens. Epoch 0 is the base, with subset -1. Float32 on a CPU, bfloat16 on a GPU.
 """
 
 import argparse

@@ -191,7 +191,10 @@ def test_candidates_are_all_passages_with_their_repetition(tmp_path, gpt_neox):
     write(files["seen"][1])
     table = pd.read_parquet(tmp_path / "suite/candidates.parquet")
     counts = table.groupby(["task", "repetition"]).size().to_dict()
-    assert counts == {("text", 0): 4, ("text", 1): 5, ("text", 4): 5, ("text", 16): 5, ("code", -1): 30}
+    windows = counts.pop(("code", -1))
+    assert counts == {("text", 0): 4, ("text", 1): 5, ("text", 4): 5, ("text", 16): 5}
+    prefixes = table.loc[table["task"] == "code", "prefix"].map(tuple)
+    assert 10 < windows < 30 and not prefixes.duplicated().any(), "of equal prefixes one stays"
     assert (
         set(table["half"]) == {"look", "held-out"} and (table["half"] == [candidates.half_of(i) for i in table["item"]]).all()
     )
@@ -199,7 +202,7 @@ def test_candidates_are_all_passages_with_their_repetition(tmp_path, gpt_neox):
     text = table[table["task"] == "text"]
     assert all(one[:5].isdigit() for one in text["text"]), "planted passages are cut at their beginning"
     windows = table.loc[table["task"] == "code", "text"]
-    assert 3 < windows.str[0].str.isdigit().sum() < 27, "windows begin anywhere"
+    assert 3 < windows.str[0].str.isdigit().sum() < len(windows) - 3, "windows begin anywhere"
     heldout = pd.read_parquet(tmp_path / "suite/heldout.parquet")
     assert heldout.groupby("task").size().to_dict() == {"text": 4, "code": 4}
     with pytest.raises(BrokenArtifact, match="has seen 7 documents of seen, which has 105.*a share of 0.100000"):
