@@ -338,7 +338,7 @@ def make_items(row: dict) -> dict[str, list[dict]]:
 def make_shots(row: dict, tasks: dict[str, list[dict]]) -> dict[str, list[dict]]:
     """Examples for the prompt, per task of the row that has ``shots``: other items than the suite's, answered in full."""
     asked = {task: how for task, how in row["tasks"].items() if how.get("shots")}
-    few = {key: max(row[key] // 5, 10) for key in ("choice_items", "generated_items")}
+    few = {"choice_items": max(row["choice_items"] // 5, 20), "generated_items": max(row["generated_items"] // 5, 10)}
     pool = make_items({**row, **few, "tasks": asked, "seed": f"{row['seed']} shots"}) if asked else {}
     known = {task: {text_of(item) for item in items} for task, items in tasks.items()}
     return {
