@@ -46,7 +46,18 @@ wildcard_constraints:
 
 
 SCALE = study.active_scale(config)
-FIGURES = ["fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "fig10", "fig11"]  # in the order of the page of verdicts
+FIGURES = [
+    "fig2",
+    "fig3",
+    "fig4",
+    "fig5",
+    "fig6",
+    "fig7",
+    "fig8",
+    "fig9",
+    "fig10",
+    "fig11",
+]  # in the order of the page of verdicts
 
 
 onstart:

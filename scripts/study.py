@@ -496,7 +496,7 @@ def writer_of(wildcards) -> list[str]:
 
 
 def temperatures() -> list[str]:
-    """The temperatures of corpora ``bos-{model}-t{temperature}`` that every source model with several of them has, as strings."""
+    """The temperatures of ``bos-{model}-t{temperature}`` that every source model with several such corpora has, as strings."""
     by_model: dict = {}
     for scale, tables in load().items():
         for name, found in tables["corpora"].items():
