@@ -242,16 +242,24 @@ MARKED = (
 def verdicts_panel(axis: "Axes", by_name: dict[str, dict], signs: dict[str, str], unit: str = "points") -> None:
     """Claims with their intervals, bounds and verdicts (MARKS), one below the other; ``signs`` maps claim -> a few words."""
     axis.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
-    for place, (name, sign) in enumerate(signs.items()):
+    for place, name in enumerate(signs):
         entry, y = by_name[name], -place
         axis.plot([entry["low"], entry["high"]], [y, y], color="black", linewidth=1.2, solid_capstyle="butt", zorder=2)
         axis.plot(entry["estimate"], y, markersize=4, zorder=3, **MARKS[entry["verdict"]])
         for bound in claims_.region(entry):
             if np.isfinite(bound):
                 axis.plot([bound, bound], [y - 0.18, y + 0.18], color=figures.COLOURS["vermilion"], linewidth=1.2, zorder=1)
-        axis.annotate(sign, (0, y + 0.2), xycoords=("axes fraction", "data"), va="bottom", fontsize=7)
-    axis.set_ylim(-len(signs) + 0.6, 0.75)
+    box = axis.get_position()
     axis.set_yticks([])
+    axis.set_ylim(-len(signs) + 0.6, 0.75)
+    if box.width * figures.WIDTH > 2.5:  # inches: room for words at the side
+        words = [f"{sign}: {by_name[name]['verdict']}" for name, sign in signs.items()]
+        axis.set_position((box.x0 + 2.1 / figures.WIDTH, box.y0, box.width - 2.1 / figures.WIDTH, box.height))
+        axis.set_yticks(range(0, -len(signs), -1), words)
+        axis.tick_params(axis="y", length=0)
+    else:
+        for place, sign in enumerate(signs.values()):
+            axis.annotate(sign, (0, 0.2 - place), xycoords=("axes fraction", "data"), va="bottom", fontsize=7)
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(unit, labelpad=1)
     axis.set_title("the claims", fontweight="bold", pad=11)
@@ -301,6 +309,11 @@ def draw(
         cells = list(cells.ravel())
         for axis, task in zip(cells, shown, strict=False):
             panel_of(axis, table[table["task"] == task], row, look)
+        if more and count < len(cells):  # the last panel takes what is left of its row
+            grid, last = cells[0].get_gridspec(), count - 1
+            for axis in cells[last:]:
+                axis.remove()
+            cells[last:] = [figure.add_subplot(grid[last // across, last % across :])]
         for axis, function in zip(cells[len(shown) :], more, strict=False):
             function(axis)
         for axis in cells[:count:across]:

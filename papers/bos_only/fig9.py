@@ -20,7 +20,7 @@ HOT = "t1.25"
 COOL = ("t0.75", "t1.0")
 SUSTAINED = {"arc_challenge": "ARC-C", "hellaswag": "HellaSwag"}
 SIGNS = {
-    **{f"fig9-{key}-hot-sustained": f"{name}: 1.25 highest late" for key, name in SUSTAINED.items()},
+    **{f"fig9-{key}-hot-sustained": f"{name}: 1.25 top late" for key, name in SUSTAINED.items()},
     **{f"fig9-gsm8k-{arm}-early": f"GSM8K: {arm[1:]} gains early" for arm in COOL},
     **{f"fig9-gsm8k-{arm}-decays": f"GSM8K: {arm[1:]} decays" for arm in COOL},
 }
