@@ -167,7 +167,7 @@ rule evaluate_run:
     benchmark:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     wildcard_constraints:
-        suite="|".join(study.names("suites", kind=kind) for kind in ("pocket", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
         "../envs/laptop.yaml"
     resources:
@@ -203,7 +203,7 @@ rule evaluate_model:
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
     wildcard_constraints:
-        suite="|".join(study.names("suites", kind=kind) for kind in ("pocket", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
         "../envs/laptop.yaml"
     resources:

@@ -284,9 +284,14 @@ def load(root: Path = ROOT) -> Study:
 # --- answers to the rules ---------------------------------------------------------------------------------------------------
 
 
-def names(table: str, **having: str) -> str:
-    """A wildcard constraint: the names of a table's rows at any scale, where the row has these values (``kind="prose"``)."""
-    found = {name for tables in load().values() for name, row in tables[table].items() if having.items() <= row.items()}
+def names(table: str, **having: str | tuple[str, ...]) -> str:
+    """A wildcard constraint: the names of a table's rows at any scale, where the row has these values (``kind="prose"``).
+
+    Of several values (``kind=("pocket", "harness")``) the row has one.
+    """
+    some = {key: value if isinstance(value, tuple) else (value,) for key, value in having.items()}
+    rows = ((name, row) for tables in load().values() for name, row in tables[table].items())
+    found = {name for name, row in rows if all(row.get(key) in values for key, values in some.items())}
     return "|".join(sorted(name.replace(".", r"\.") for name in found)) or "(?!)"
 
 
