@@ -46,18 +46,7 @@ wildcard_constraints:
 
 
 SCALE = study.active_scale(config)
-FIGURES = [
-    "fig2",
-    "fig3",
-    "fig4",
-    "fig5",
-    "fig6",
-    "fig7",
-    "fig8",
-    "fig9",
-    "fig10",
-    "fig11",
-]  # in the order of the page of verdicts
+FIGURES = [f"fig{number}" for number in range(1, 12)]  # in the order of the page of verdicts
 
 
 onstart:

@@ -251,6 +251,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         }
     },
     "figures": {
+        "fig1": {"student": _text, "memorizer": _text, "figures": _table},
         "fig2": _CURVES,
         "fig3": _CURVES,
         "fig5": {**_CURVES, "temperature": _number},
@@ -300,6 +301,7 @@ REFERENCES = {
     ("gates", "familiar"): "suites",
     ("gates", "heldout"): "sources",
     ("figures", "student"): "models",
+    ("figures", "memorizer"): "models",
     ("figures", "suites"): "suites",
     ("figures", "reference"): "corpora",
     ("figures", "embedder"): "embedders",

@@ -540,6 +540,16 @@ def beside_drawn(ending: str, *keys: str) -> Callable:
     return paths
 
 
+def composed(ending: str, *figures: str) -> Callable:
+    """For ``input:`` of a figure made of other figures: their files of this ending, ``.csv``."""
+
+    def paths(wildcards):
+        parts = row_at("figures", wildcards.figure, wildcards.scale)["figures"]
+        return [f"results/{wildcards.scale}/{parts[figure]}{ending}" for figure in figures]
+
+    return paths
+
+
 def near_of(wildcards) -> int:
     """For ``params:`` of a figure: the edit distance up to which its suite calls a continuation near-verbatim."""
     figure = row_at("figures", wildcards.figure, wildcards.scale)

@@ -4,6 +4,35 @@ Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluat
 """
 
 
+rule fig1:
+    """Figure 1: the argument in one picture, composed from the tables of figures 4 to 8 and 10."""
+    input:
+        fig5=study.composed(".csv", "fig5"),
+        fig6=study.composed(".csv", "fig6"),
+        fig7=study.composed(".csv", "fig7"),
+        fig8=study.composed(".csv", "fig8"),
+        found=study.composed(".claims.json", "fig4", "fig6", "fig10"),
+        claims="papers/bos_only/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/fig1/{figure}.log",
+    benchmark:
+        "timings/{scale}/fig1/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="fig1"),
+    conda:
+        "../../envs/laptop.yaml"
+    params:
+        row=study.row("figures", "figure"),
+        code=code_of("papers/bos_only/fig1.py"),
+    script:
+        "fig1.py"
+
+
 rule fig2:
     """Figure 2: change of the student's scores on its own text at three temperatures and on replay."""
     input:
