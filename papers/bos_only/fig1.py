@@ -176,8 +176,8 @@ def footer(judged: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels: scale, where numbers come from, the order."""
     one, other = (judged[name] for name in ORDER)
     text = [
-        f"{curves.SCALES[row['scale']]}. a: figure 5; bars \u00b11 sd over subsets. b: figure 6 (likelihood at temperature 1.25, "
-        "macro area) and figure 4 (peak on word problems). c: figures 8 and 7. d: figure 10. Lines in b and d: their intervals.",
+        f"{curves.SCALES[row['scale']]}. a: figure 5; bars \u00b11 sd over subsets. b: figures 6 (likelihood at 1.25, "
+        "macro area) and 4 (peak on word problems). c: figures 8 and 7. d: figure 10. Lines in b and d: their intervals.",
         f"Order of sources by t intervals over {one['subsets']} subsets: {judged['fig1-order']['verdict'].upper()}.  "
         f"Self above same lineage: {curves.said(one)}.  Same lineage above another family: {curves.said(other)}.",
     ]
