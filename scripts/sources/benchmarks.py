@@ -338,8 +338,10 @@ def make_items(row: dict) -> dict[str, list[dict]]:
 def make_shots(row: dict, tasks: dict[str, list[dict]]) -> dict[str, list[dict]]:
     """Examples for the prompt, per task of the row that has ``shots``: other items than the suite's, answered in full."""
     asked = {task: how for task, how in row["tasks"].items() if how.get("shots")}
+    if not asked:
+        return {}
     few = {"choice_items": max(row["choice_items"] // 5, 20), "generated_items": max(row["generated_items"] // 5, 10)}
-    pool = make_items({**row, **few, "tasks": asked, "seed": f"{row['seed']} shots"}) if asked else {}
+    pool = make_items({**row, **few, "tasks": asked, "seed": f"{row['seed']} shots"})
     known = {task: {text_of(item) for item in items} for task, items in tasks.items()}
     return {
         task: [

@@ -3,7 +3,9 @@
 import gzip
 import itertools
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -44,7 +46,6 @@ def local(folder: Path, name: str, docs: list[dict], shipped: str, **more) -> tu
     """A suite whose one task is lm-eval's own in all but the data, which lie in the folder."""
     import lm_eval.tasks
 
-    programs.replace_code_eval()
     folder.mkdir()
     (folder / f"{name}.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in docs), encoding="utf-8")
     config = {"include": str(Path(lm_eval.tasks.__file__).parent / shipped), "task": name, "dataset_path": "json"}
@@ -63,6 +64,9 @@ def batches(monkeypatch):
     """The sizes of the batches that went into a sandbox."""
     sizes, original = [], programs.run_programs
     monkeypatch.setattr(CODE, "outcomes", {})
+    # lm-eval's tasks import evaluate only for code_eval; the library itself takes seconds to import
+    monkeypatch.setitem(sys.modules, "evaluate", SimpleNamespace(load=lambda path: pytest.fail(f"{path} is fetched")))
+    programs.replace_code_eval.__wrapped__()
     monkeypatch.setattr(programs, "run_programs", lambda todo, *rest: sizes.append(len(todo)) or original(todo, *rest))
     return sizes
 

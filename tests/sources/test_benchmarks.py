@@ -21,7 +21,7 @@ CHOICE = ("pocket_arc_easy", "pocket_arc_challenge", "pocket_hellaswag", "pocket
 GENERATED = ("pocket_gsm8k", "pocket_math")
 PERTURBED = ("pocket_gsm8k_perturbed", "pocket_math_perturbed")
 ROW = {"name": "pocket", "world": 1, "seed": 1, "wording": "benchmark", "choice_items": 500, "generated_items": 300}
-ROW |= {"code_items": 100, "tasks": [*CHOICE, *GENERATED]}
+ROW |= {"code_items": 100, "tasks": dict.fromkeys([*CHOICE, *GENERATED], {})}
 PLACE = world(1)
 MATH = TASK_FILES / "pocket_math.yaml"
 
@@ -198,7 +198,7 @@ def test_distractors_are_as_frequent_as_answers():
 
 def test_suite_folder_and_lm_eval(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    row = {**ROW, "tasks": [*CHOICE, *GENERATED], "choice_items": 24, "generated_items": 12}
+    row = {**ROW, "choice_items": 24, "generated_items": 12}
     write_suite("results/suites/pocket", row=row, code="c")
     assert read_card("results/suites/pocket")["counts"]["pocket_math"] == 12
     frame = pd.read_parquet("results/suites/pocket/items.parquet")
@@ -301,7 +301,7 @@ def test_both_wordings_of_code_ask_the_same():
 
 def test_a_row_of_few_tasks_makes_only_those(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tasks = ["pocket_humaneval", "pocket_math_perturbed"]
+    tasks = {"pocket_humaneval": {}, "pocket_math_perturbed": {}}
     write_suite("suite", row={**ROW, "code_items": 20, "generated_items": 10, "tasks": tasks}, code="c")
     assert sorted(path.name for path in (tmp_path / "suite").iterdir()) == sorted(
         ["items.parquet", *(f"{task}.{end}" for task in tasks for end in ("jsonl", "yaml"))]
