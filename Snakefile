@@ -21,7 +21,7 @@
 #   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
 from snakemake.utils import min_version
 
-from scripts import study, upstream
+from scripts import answers, study, upstream
 from scripts.code import code_of
 
 min_version("9.27")
@@ -50,7 +50,7 @@ FIGURES = [f"fig{number}" for number in range(1, 12)]  # in the order of the pag
 
 
 onstart:
-    study.refuse_without_gpu(SCALE, workflow.executor_plugin.name)
+    answers.refuse_without_gpu(SCALE, workflow.executor_plugin.name)
 
 
 include: "rules/sources.smk"

@@ -9,8 +9,8 @@ No audit needs a row of its own.
 rule embedder:
     """A space for documents and items: fitted on items and fixed sources, or taken from a directory or the hub."""
     input:
-        suite=study.field("embedders", "embedder", "suite", "results/{scale}/suites/{value}"),
-        sources=study.field("embedders", "embedder", "fit", "results/{scale}/sources/{value}/documents.parquet"),
+        suite=answers.field("embedders", "embedder", "suite", "results/{scale}/suites/{value}"),
+        sources=answers.field("embedders", "embedder", "fit", "results/{scale}/sources/{value}/documents.parquet"),
     output:
         folder=directory("results/{scale}/embedders/{embedder}"),
         card="results/{scale}/embedders/{embedder}.card.json",
@@ -21,7 +21,7 @@ rule embedder:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("embedders", "embedder"),
+        row=answers.row("embedders", "embedder"),
         code=code_of("scripts/audits/embedders.py"),
     script:
         "../scripts/audits/embedders.py"
@@ -43,10 +43,10 @@ rule similarity:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
-        row=study.json_row("embedders", "embedder"),
-        tasks=study.json_tasks,
+        row=answers.json_row("embedders", "embedder"),
+        tasks=answers.json_tasks,
         code=code_of("scripts/audits/similarity.py"),
     shell:
         """
@@ -68,7 +68,7 @@ rule nll:
     input:
         documents="results/{scale}/corpora/{corpus}/curated.parquet",
         model="results/{scale}/models/{model}",
-        writer=study.writer_of,
+        writer=answers.writer_of,
     output:
         documents="results/{scale}/audits/nll/{corpus}-by-{model}.parquet",
         lengths="results/{scale}/audits/nll/{corpus}-by-{model}.lengths.csv",
@@ -79,7 +79,7 @@ rule nll:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
         code=code_of("scripts/audits/nll.py"),
     shell:
@@ -99,18 +99,18 @@ rule nll:
 use rule nll as nll_of_all_temperatures with:
     input:
         documents=expand(
-            "results/{{scale}}/corpora/bos-{{writer}}-t{temperature}/curated.parquet", temperature=study.temperatures()
+            "results/{{scale}}/corpora/bos-{{writer}}-t{temperature}/curated.parquet", temperature=answers.temperatures()
         ),
         model="results/{scale}/models/{model}",
         writer="results/{scale}/models/{writer}",
     output:
         documents=expand(
             "results/{{scale}}/audits/nll/bos-{{writer}}-t{temperature}-by-{{model}}.parquet",
-            temperature=study.temperatures(),
+            temperature=answers.temperatures(),
         ),
         lengths=expand(
             "results/{{scale}}/audits/nll/bos-{{writer}}-t{temperature}-by-{{model}}.lengths.csv",
-            temperature=study.temperatures(),
+            temperature=answers.temperatures(),
         ),
     log:
         "logs/{scale}/nll/bos-{writer}-by-{model}.log",

@@ -8,7 +8,7 @@ FIGURES of the Snakefile says which figures.
 rule replicates:
     """Estimates and verdicts of every replicate, and the t interval over replicates."""
     input:
-        claims=study.replicates(FIGURES, config["replicates"]),
+        claims=answers.replicates(FIGURES, config["replicates"]),
     output:
         table="results/{scale}/replicates.csv",
     log:

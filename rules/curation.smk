@@ -9,7 +9,7 @@ rule curate:
     """Exact duplicates, near-duplicates, contamination: removed or reported."""
     input:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
-        suites=study.field("corpora", "corpus", "suites", "results/{scale}/suites/{value}"),
+        suites=answers.field("corpora", "corpus", "suites", "results/{scale}/suites/{value}"),
     output:
         curated="results/{scale}/corpora/{corpus}/curated.parquet",
         removed="results/{scale}/corpora/{corpus}/removed.parquet",
@@ -21,7 +21,7 @@ rule curate:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("corpora", "corpus"),
+        row=answers.row("corpora", "corpus"),
         code=code_of("scripts/curation/curate.py"),
     script:
         "../scripts/curation/curate.py"
@@ -30,8 +30,8 @@ rule curate:
 rule budget:
     """Disjoint subsets of equal tokens for one run."""
     input:
-        curated=study.field("runs", "run", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
-        tokenizer=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        curated=answers.field("runs", "run", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
+        tokenizer=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
     output:
         documents="results/{scale}/runs/{run}/documents.parquet",
     log:
@@ -43,7 +43,7 @@ rule budget:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("runs", "run"),
+        row=answers.row("runs", "run"),
         code=code_of("scripts/curation/budget.py"),
     script:
         "../scripts/curation/budget.py"

@@ -19,7 +19,7 @@ rule pocket_suite:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("suites", "suite"),
+        row=answers.row("suites", "suite"),
         code=code_of(
             "scripts/sources/benchmarks.py",
             "scripts/sources/pocket_data/*.yaml",
@@ -43,7 +43,7 @@ rule harness_suite:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("suites", "suite"),
+        row=answers.row("suites", "suite"),
         code=code_of("scripts/evaluation/items.py"),
     script:
         "../scripts/evaluation/items.py"
@@ -62,7 +62,7 @@ rule perturbed_suite:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("suites", "suite"),
+        row=answers.row("suites", "suite"),
         code=code_of("scripts/evaluation/perturb.py"),
     script:
         "../scripts/evaluation/perturb.py"
@@ -71,8 +71,8 @@ rule perturbed_suite:
 rule extraction_suite:
     """Prefixes and true suffixes for extraction, and held-out documents."""
     input:
-        documents=study.extraction_sources,
-        model=study.field("suites", "suite", "model", "results/{scale}/models/{value}"),
+        documents=answers.extraction_sources,
+        model=answers.field("suites", "suite", "model", "results/{scale}/models/{value}"),
     output:
         folder=directory("results/{scale}/suites/{suite}"),
     log:
@@ -84,7 +84,7 @@ rule extraction_suite:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("suites", "suite"),
+        row=answers.row("suites", "suite"),
         code=code_of("scripts/evaluation/candidates.py"),
     script:
         "../scripts/evaluation/candidates.py"
@@ -93,7 +93,7 @@ rule extraction_suite:
 rule extract:
     """What all checkpoints of a run give away of an extraction suite, and their loss on held-out documents."""
     input:
-        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        base=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
         checkpoints="results/{scale}/runs/{run}/checkpoints",
         suite="results/{scale}/suites/{suite}",
     output:
@@ -108,11 +108,11 @@ rule extract:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
-        row=study.json_row("suites", "suite"),
+        row=answers.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/extraction.py"),
-        work=study.work("extract", "suites", "suite", "scripts/evaluation/extraction.py", also="run"),
+        work=answers.work("extract", "suites", "suite", "scripts/evaluation/extraction.py", also="run"),
     shell:
         """
         python -m scripts.evaluation.extraction \
@@ -133,9 +133,9 @@ rule overlap:
     """How often the suffixes of an extraction suite stand in the text that a run is trained on."""
     input:
         suite="results/{scale}/suites/{suite}",
-        corpus=study.field("runs", "run", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
+        corpus=answers.field("runs", "run", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
         trained="results/{scale}/runs/{run}/documents.parquet",
-        model=study.field("suites", "suite", "model", "results/{scale}/models/{value}"),
+        model=answers.field("suites", "suite", "model", "results/{scale}/models/{value}"),
     output:
         table="results/{scale}/evaluations/{run}/{suite}.overlap.parquet",
     log:
@@ -148,7 +148,7 @@ rule overlap:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("runs", "run"),
+        row=answers.row("runs", "run"),
         code=code_of("scripts/evaluation/overlap.py"),
     script:
         "../scripts/evaluation/overlap.py"
@@ -157,7 +157,7 @@ rule overlap:
 rule evaluate_run:
     """All checkpoints of a run on a suite, and its base as epoch 0."""
     input:
-        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        base=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
         checkpoints="results/{scale}/runs/{run}/checkpoints",
         suite="results/{scale}/suites/{suite}",
     output:
@@ -171,11 +171,11 @@ rule evaluate_run:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
-        row=study.json_row("suites", "suite"),
+        row=answers.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/harness.py"),
-        work=study.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run"),
+        work=answers.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run"),
     shell:
         """
         python -m scripts.evaluation.harness \
@@ -207,9 +207,9 @@ rule evaluate_model:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
-        row=study.json_row("suites", "suite"),
+        row=answers.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/harness.py"),
     shell:
         """
@@ -227,8 +227,8 @@ rule evaluate_model:
 rule bits:
     """Bits per byte of a gate's models on held-out documents."""
     input:
-        models=study.field("gates", "gate", "models", "results/{scale}/models/{value}"),
-        heldout=study.field("gates", "gate", "heldout", "results/{scale}/sources/{value}/documents.parquet"),
+        models=answers.field("gates", "gate", "models", "results/{scale}/models/{value}"),
+        heldout=answers.field("gates", "gate", "heldout", "results/{scale}/sources/{value}/documents.parquet"),
     output:
         bits="results/{scale}/gates/{gate}.bits.csv",
     log:
@@ -238,7 +238,7 @@ rule bits:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.json_row("gates", "gate"),
+        row=answers.json_row("gates", "gate"),
         code=code_of("scripts/evaluation/bits.py"),
     shell:
         """
@@ -255,7 +255,7 @@ rule bits:
 rule gate:
     """The table of the bases; it stops the workflow where a task leaves no room to rise or fall."""
     input:
-        scores=study.gate_scores,
+        scores=answers.gate_scores,
         bits="results/{scale}/gates/{gate}.bits.csv",
     output:
         table="results/{scale}/gates/{gate}.csv",
@@ -266,8 +266,8 @@ rule gate:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("gates", "gate"),
-        tasks=study.gate_tasks,
+        row=answers.row("gates", "gate"),
+        tasks=answers.gate_tasks,
         code=code_of("scripts/evaluation/gate.py"),
     script:
         "../scripts/evaluation/gate.py"
@@ -276,12 +276,12 @@ rule gate:
 rule gates:
     """The eight gates of a figure of trained students; one that fails stops the workflow with its reason."""
     input:
-        scores=study.drawn,
-        bases=study.drawn_bases,
-        documents=study.drawn_documents,
-        corpora=study.drawn_corpora,
-        suites=study.drawn_suites,
-        nll=study.drawn_nll,
+        scores=answers.drawn,
+        bases=answers.drawn_bases,
+        documents=answers.drawn_documents,
+        corpora=answers.drawn_corpora,
+        suites=answers.drawn_suites,
+        nll=answers.drawn_nll,
         accumulation="results/{scale}/gates/accumulation.json",
     output:
         gates="results/{scale}/gates/{figure}.json",
@@ -294,9 +294,9 @@ rule gates:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
-        runs=study.bases_of,
-        hot=study.published_nll,
+        row=answers.row("figures", "figure"),
+        runs=answers.bases_of,
+        hot=answers.published_nll,
         code=code_of("scripts/gates.py"),
     script:
         "../scripts/gates.py"

@@ -8,7 +8,7 @@ a local directory, or fetched from the hub at a pinned revision.
 rule tokenizer:
     """A byte-level BPE tokenizer trained on a mix of sources."""
     input:
-        documents=study.mixed("tokenizers", "tokenizer"),
+        documents=answers.mixed("tokenizers", "tokenizer"),
     output:
         folder=directory("results/{scale}/tokenizers/{tokenizer}"),
     log:
@@ -18,7 +18,7 @@ rule tokenizer:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("tokenizers", "tokenizer"),
+        row=answers.row("tokenizers", "tokenizer"),
         code=code_of("scripts/models/tokenizer.py"),
     script:
         "../scripts/models/tokenizer.py"
@@ -27,8 +27,8 @@ rule tokenizer:
 rule pretrain:
     """A model trained from scratch by its recipe."""
     input:
-        tokenizer=study.field("models", "model", "tokenizer", "results/{scale}/tokenizers/{value}"),
-        documents=study.mixed("models", "model"),
+        tokenizer=answers.field("models", "model", "tokenizer", "results/{scale}/tokenizers/{value}"),
+        documents=answers.mixed("models", "model"),
     output:
         folder=directory("results/{scale}/models/{model}"),
         card="results/{scale}/models/{model}.card.json",
@@ -42,9 +42,9 @@ rule pretrain:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.json_row("models", "model"),
+        row=answers.json_row("models", "model"),
         code=code_of("scripts/training/pretrain.py"),
-        work=study.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
+        work=answers.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
     shell:
         """
         python -m scripts.training.pretrain \
@@ -73,7 +73,7 @@ rule local_model:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("models", "model"),
+        row=answers.row("models", "model"),
         code=code_of("scripts/models/place.py"),
     script:
         "../scripts/models/place.py"
@@ -93,7 +93,7 @@ rule hub_model:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("models", "model"),
+        row=answers.row("models", "model"),
         code=code_of("scripts/models/place.py"),
     script:
         "../scripts/models/place.py"

@@ -20,7 +20,7 @@ rule prose:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/prose.py"),
     script:
         "../scripts/sources/prose.py"
@@ -41,7 +41,7 @@ rule code:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/functions.py"),
     script:
         "../scripts/sources/functions.py"
@@ -50,7 +50,7 @@ rule code:
 rule part:
     """One of three parts of a source that share no document: planted, background, held-out."""
     input:
-        documents=study.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+        documents=answers.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
     log:
@@ -62,7 +62,7 @@ rule part:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/parts.py"),
     script:
         "../scripts/sources/parts.py"
@@ -71,8 +71,8 @@ rule part:
 rule planted:
     """Passages of a source, each repeated a known number of times."""
     input:
-        documents=study.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
-        tokenizer=study.field("sources", "source", "tokenizer", "results/{scale}/tokenizers/{value}"),
+        documents=answers.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+        tokenizer=answers.field("sources", "source", "tokenizer", "results/{scale}/tokenizers/{value}"),
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
     log:
@@ -84,7 +84,7 @@ rule planted:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/planted.py"),
     script:
         "../scripts/sources/planted.py"
@@ -103,7 +103,7 @@ rule pocket:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/pocket.py", "scripts/sources/pocket_data/*.yaml"),
     script:
         "../scripts/sources/pocket.py"
@@ -112,7 +112,7 @@ rule pocket:
 rule path:
     """Documents from local files: txt, jsonl, Parquet, compressed or not."""
     input:
-        files=study.local_files,
+        files=answers.local_files,
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
     log:
@@ -124,7 +124,7 @@ rule path:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/path.py"),
     script:
         "../scripts/sources/path.py"
@@ -143,7 +143,7 @@ rule hub:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("sources", "source"),
+        row=answers.row("sources", "source"),
         code=code_of("scripts/sources/hub.py"),
     script:
         "../scripts/sources/hub.py"

@@ -7,7 +7,7 @@ Makes results/{scale}/corpora/{corpus}/synthesized.parquet and samples.txt (20 d
 rule bos:
     """Samples of a source model from the BOS token alone."""
     input:
-        model=study.field("corpora", "corpus", "source_model", "results/{scale}/models/{value}"),
+        model=answers.field("corpora", "corpus", "source_model", "results/{scale}/models/{value}"),
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
@@ -20,11 +20,11 @@ rule bos:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
-        row=study.json_row("corpora", "corpus"),
+        row=answers.json_row("corpora", "corpus"),
         code=code_of("scripts/synthesis/sample.py"),
-        work=study.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py"),
+        work=answers.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py"),
     shell:
         """
         python -m scripts.synthesis.sample \
@@ -41,7 +41,7 @@ rule bos:
 rule replay:
     """Documents drawn from sources in the proportions of a mix."""
     input:
-        documents=study.mixed("corpora", "corpus"),
+        documents=answers.mixed("corpora", "corpus"),
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
@@ -54,7 +54,7 @@ rule replay:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("corpora", "corpus"),
+        row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/replay.py"),
     script:
         "../scripts/synthesis/replay.py"
@@ -63,8 +63,8 @@ rule replay:
 rule shuffle:
     """Another corpus with the tokens of each document in random order."""
     input:
-        documents=study.field("corpora", "corpus", "corpus", "results/{scale}/corpora/{value}/synthesized.parquet"),
-        tokenizer=study.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
+        documents=answers.field("corpora", "corpus", "corpus", "results/{scale}/corpora/{value}/synthesized.parquet"),
+        tokenizer=answers.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
@@ -77,7 +77,7 @@ rule shuffle:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("corpora", "corpus"),
+        row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/shuffle.py"),
     script:
         "../scripts/synthesis/shuffle.py"
@@ -86,8 +86,8 @@ rule shuffle:
 rule split:
     """The documents of another corpus on one side of a cosine to a benchmark's items."""
     input:
-        documents=study.field("corpora", "corpus", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
-        similarity=study.similarity_of_parent,
+        documents=answers.field("corpora", "corpus", "corpus", "results/{scale}/corpora/{value}/curated.parquet"),
+        similarity=answers.similarity_of_parent,
     output:
         documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
         samples="results/{scale}/corpora/{corpus}/samples.txt",
@@ -100,7 +100,7 @@ rule split:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.row("corpora", "corpus"),
+        row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/split.py"),
     script:
         "../scripts/synthesis/split.py"

@@ -8,9 +8,9 @@ place of training, from a base and noise.
 rule train:
     """One run: a base trained further on every subset of a corpus."""
     input:
-        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        base=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
         documents="results/{scale}/runs/{run}/documents.parquet",
-        gate=study.gate_of,
+        gate=answers.gate_of,
     output:
         checkpoints=directory("results/{scale}/runs/{run}/checkpoints"),
         card="results/{scale}/runs/{run}/checkpoints.card.json",
@@ -24,11 +24,11 @@ rule train:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=study.gpus,
+        gpu=answers.gpus,
     params:
-        row=study.json_row("runs", "run"),
+        row=answers.json_row("runs", "run"),
         code=code_of("scripts/training/train.py"),
-        work=study.work("train", "runs", "run", "scripts/training/train.py"),
+        work=answers.work("train", "runs", "run", "scripts/training/train.py"),
     shell:
         """
         python -m scripts.training.train \
@@ -54,7 +54,7 @@ rule accumulation:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.training_defaults,
+        row=answers.training_defaults,
         code=code_of("scripts/training/accumulation.py"),
     shell:
         """
@@ -68,7 +68,7 @@ rule accumulation:
 rule noise:
     """A base with noise on its weights, level by level, in the layout of a run."""
     input:
-        base=study.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        base=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
     output:
         checkpoints=directory("results/{scale}/runs/{run}/checkpoints"),
         card="results/{scale}/runs/{run}/checkpoints.card.json",
@@ -81,7 +81,7 @@ rule noise:
     conda:
         "../envs/laptop.yaml"
     params:
-        row=study.json_row("runs", "run"),
+        row=answers.json_row("runs", "run"),
         code=code_of("scripts/training/noise.py"),
     shell:
         """

@@ -6,7 +6,7 @@ Answers the rules of rules/claims.smk, which pass Snakemake's ``workflow``. No j
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from scripts import study
+from scripts import answers
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -55,7 +55,7 @@ def tables(workflow: "Workflow", figures: Iterable[str], number: int) -> Callabl
     """For ``input:``: the tables that some figures read, and their replicates up to ``number``."""
 
     def paths(wildcards):
-        names = [name for figure in figures for name in study.replicates_of(figure, number, wildcards.scale)]
+        names = [name for figure in figures for name in answers.replicates_of(figure, number, wildcards.scale)]
         return sorted({path for name in names for path in tables_of(workflow, name, wildcards.scale)})
 
     return paths
@@ -69,7 +69,7 @@ def sources(workflow: "Workflow", figures: Iterable[str], number: int) -> Callab
             figure: {
                 "caption": _producer(workflow, f"results/{wildcards.scale}/{figure}.csv")[2],
                 "tables": tables(workflow, [figure], number)(wildcards),
-                "timings": timings_of(workflow, study.replicates_of(figure, number, wildcards.scale), wildcards.scale),
+                "timings": timings_of(workflow, answers.replicates_of(figure, number, wildcards.scale), wildcards.scale),
             }
             for figure in figures
         }

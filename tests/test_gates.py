@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts import gates, study
+from scripts import answers, gates
 from scripts.lib.documents import document, write_documents
 from scripts.lib.files import write_card
 from scripts.training import accumulation
@@ -159,5 +159,5 @@ def test_a_failing_gate_stops_with_its_reason(figure, tmp_path):
 
 def test_the_paper_scale_is_gated_on_published_nll():
     wildcards = SimpleNamespace(figure="fig2", scale="paper")
-    assert study.published_nll(wildcards) == {"bos-Qwen2.5-0.5B-t1.25": 9.1}
-    assert study.drawn_nll(wildcards) == ["results/paper/audits/nll/bos-Qwen2.5-0.5B-t1.25-by-Qwen2.5-0.5B.parquet"]
+    assert answers.published_nll(wildcards) == {"bos-Qwen2.5-0.5B-t1.25": 9.1}
+    assert answers.drawn_nll(wildcards) == ["results/paper/audits/nll/bos-Qwen2.5-0.5B-t1.25-by-Qwen2.5-0.5B.parquet"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scripts import replicates, study
+from scripts import answers, replicates, study
 from tests import made_up
 
 
@@ -103,9 +103,9 @@ def test_inputs_are_the_replicates_that_have_rows(monkeypatch):
     monkeypatch.setattr(study, "load", lambda: {"laptop": {"figures": rows}})
     wildcards = type("Wildcards", (), {"scale": "laptop"})()
     names = ["fig1", "fig5", "fig5-r2"]
-    assert study.replicates(["fig1", "fig5"], 2)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names]
-    assert study.replicates(["fig1", "fig5"], 1)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names[:2]]
+    assert answers.replicates(["fig1", "fig5"], 2)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names]
+    assert answers.replicates(["fig1", "fig5"], 1)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names[:2]]
     with pytest.raises(study.StudyError, match="replicates: 4: no figure has a row -r4 at scale laptop"):
-        study.replicates(["fig1", "fig5"], 4)(wildcards)
+        answers.replicates(["fig1", "fig5"], 4)(wildcards)
     with pytest.raises(study.StudyError, match="key replicates: expected a whole number above 0, found 0"):
-        study.replicates(["fig1"], 0)
+        answers.replicates(["fig1"], 0)

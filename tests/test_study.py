@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from scripts import study
+from scripts import answers, study
 from scripts.code import ROOT
 
 FILE = "papers/bos_only/study.yaml"
@@ -123,11 +123,15 @@ def test_audits_of_a_model_of_the_user_and_of_split_corpora(written, monkeypatch
 
         return Wildcards(scale="laptop", **names)
 
-    assert study.writer_of(asked(corpus="below-bos-mine-t1.25")) == ["results/laptop/models/mine"]
-    assert study.writer_of(asked(corpus="replay-prose")) == []
-    assert study.similarity_of_parent(asked(corpus="above-bos-mine-t1.25")).endswith("/bos-mine-t1.25-to-pocket-by-lsa.parquet")
-    assert study.temperatures() == ["0.75", "1.0", "1.25"]
-    paths = study.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.parquet", "own", "cross")(asked(figure="fig6-mine"))
+    assert answers.writer_of(asked(corpus="below-bos-mine-t1.25")) == ["results/laptop/models/mine"]
+    assert answers.writer_of(asked(corpus="replay-prose")) == []
+    assert answers.similarity_of_parent(asked(corpus="above-bos-mine-t1.25")).endswith(
+        "/bos-mine-t1.25-to-pocket-by-lsa.parquet"
+    )
+    assert answers.temperatures() == ["0.75", "1.0", "1.25"]
+    paths = answers.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.parquet", "own", "cross")(
+        asked(figure="fig6-mine")
+    )
     assert len(paths) == 6 and paths[0].endswith("/bos-mine-t0.75-by-mine.parquet")
 
 
@@ -147,7 +151,7 @@ def test_a_work_folder_is_of_one_row_one_code_and_one_job(monkeypatch):
         def __getitem__(self, name):
             return getattr(self, name)
 
-    where = study.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run")
+    where = answers.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run")
     folders = [
         where(Wildcards(scale=s, suite=n, run=r))
         for s, n, r in (
@@ -165,6 +169,6 @@ def test_a_work_folder_is_of_one_row_one_code_and_one_job(monkeypatch):
 def test_gpu_scales_stop_without_a_gpu(monkeypatch):
     monkeypatch.setattr(study.shutil, "which", lambda _: None)
     with pytest.raises(study.StudyError, match="--profile slurm"):
-        study.refuse_without_gpu("paper", "local")
-    study.refuse_without_gpu("paper", "slurm")
-    study.refuse_without_gpu("laptop", "local")
+        answers.refuse_without_gpu("paper", "local")
+    answers.refuse_without_gpu("paper", "slurm")
+    answers.refuse_without_gpu("laptop", "local")

@@ -7,11 +7,11 @@ Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluat
 rule fig1:
     """Figure 1: the argument in one picture, composed from the tables of figures 4 to 8 and 10."""
     input:
-        fig5=study.composed(".csv", "fig5"),
-        fig6=study.composed(".csv", "fig6"),
-        fig7=study.composed(".csv", "fig7"),
-        fig8=study.composed(".csv", "fig8"),
-        found=study.composed(".claims.json", "fig4", "fig6", "fig10"),
+        fig5=answers.composed(".csv", "fig5"),
+        fig6=answers.composed(".csv", "fig6"),
+        fig7=answers.composed(".csv", "fig7"),
+        fig8=answers.composed(".csv", "fig8"),
+        found=answers.composed(".claims.json", "fig4", "fig6", "fig10"),
         claims="papers/bos_only/claims.yaml",
     output:
         pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
@@ -27,7 +27,7 @@ rule fig1:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig1.py"),
     script:
         "fig1.py"
@@ -36,7 +36,7 @@ rule fig1:
 rule fig2:
     """Figure 2: change of the student's scores on its own text at three temperatures and on replay."""
     input:
-        scores=study.drawn,
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -53,7 +53,7 @@ rule fig2:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig2.py"),
     script:
         "fig2.py"
@@ -62,7 +62,7 @@ rule fig2:
 rule fig3:
     """Figure 3: figure 2 for the student of the other family."""
     input:
-        scores=study.drawn,
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -79,7 +79,7 @@ rule fig3:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig3.py"),
     script:
         "fig3.py"
@@ -88,14 +88,14 @@ rule fig3:
 rule fig4:
     """Figure 4: the cosine of the student's own text to benchmark items, and what training on text near to and far from them does."""
     input:
-        similarities=study.audited(
+        similarities=answers.audited(
             "results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet", "corpora", "reference"
         ),
-        by_item=study.audited(
+        by_item=answers.audited(
             "results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.items.parquet", "corpora", "reference"
         ),
-        splits=study.splits_of,
-        scores=study.drawn,
+        splits=answers.splits_of,
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -112,7 +112,7 @@ rule fig4:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig4.py"),
     script:
         "fig4.py"
@@ -121,8 +121,8 @@ rule fig4:
 rule fig5:
     """Figure 5: change of the student's scores on text of four source models: self, same lineage, stronger, cross-family."""
     input:
-        scores=study.drawn,
-        sources=study.drawn_sources,
+        scores=answers.drawn,
+        sources=answers.drawn_sources,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -139,7 +139,7 @@ rule fig5:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig5.py"),
     script:
         "fig5.py"
@@ -148,9 +148,9 @@ rule fig5:
 rule fig6:
     """Figure 6: how likely the student finds its own text and another family's, at three temperatures."""
     input:
-        audits=study.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.parquet", "own", "cross"),
-        lengths=study.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.lengths.csv", "own", "cross"),
-        scores=study.drawn,
+        audits=answers.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.parquet", "own", "cross"),
+        lengths=answers.audited("results/{scale}/audits/nll/{corpus}-by-{scorer}.lengths.csv", "own", "cross"),
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -167,7 +167,7 @@ rule fig6:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig6.py"),
     script:
         "fig6.py"
@@ -176,7 +176,7 @@ rule fig6:
 rule fig7:
     """Figure 7: what four benchmarks say of a model that memorises, trained on its own samples."""
     input:
-        scores=study.drawn,
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -193,7 +193,7 @@ rule fig7:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig7.py"),
     script:
         "fig7.py"
@@ -202,9 +202,9 @@ rule fig7:
 rule fig8:
     """Figure 8: what a model that memorises gives away verbatim, over epochs on its own samples, against drift of equal loss."""
     input:
-        scores=study.drawn,
-        heldout=study.beside_drawn(".heldout.parquet", "arms", "controls"),
-        overlap=study.beside_drawn(".overlap.parquet", "arms"),
+        scores=answers.drawn,
+        heldout=answers.beside_drawn(".heldout.parquet", "arms", "controls"),
+        overlap=answers.beside_drawn(".overlap.parquet", "arms"),
         claims="papers/bos_only/claims.yaml",
     output:
         pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
@@ -220,8 +220,8 @@ rule fig8:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
-        near=study.near_of,
+        row=answers.row("figures", "figure"),
+        near=answers.near_of,
         code=code_of("papers/bos_only/fig8.py"),
     script:
         "fig8.py"
@@ -230,7 +230,7 @@ rule fig8:
 rule fig9:
     """Figure 9: figure 2 with examples in the prompt."""
     input:
-        scores=study.drawn,
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -247,7 +247,7 @@ rule fig9:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig9.py"),
     script:
         "fig9.py"
@@ -256,7 +256,7 @@ rule fig9:
 rule fig10:
     """Figure 10: the other family's student on the first student's text; the crossed interaction of both."""
     input:
-        scores=study.drawn,
+        scores=answers.drawn,
         gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
@@ -273,7 +273,7 @@ rule fig10:
     conda:
         "../../envs/laptop.yaml"
     params:
-        row=study.row("figures", "figure"),
+        row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig10.py"),
     script:
         "fig10.py"

@@ -1,0 +1,297 @@
+"""Answers to the rules: input functions, params and resources, from the checked rows of scripts/study.py.
+
+Most take a rule's wildcards, or return a function that does; paths are relative to the project. Nothing is read but the rows.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from glob import glob
+
+from scripts.code import ROOT, code_of
+from scripts.study import StudyError, load, read_yaml, row_at
+
+
+def row(table: str, wildcard: str) -> Callable:
+    """For ``params:`` of a script: the row that a wildcard names, as a dict."""
+    return lambda wildcards: row_at(table, wildcards[wildcard], wildcards.scale)
+
+
+def json_row(table: str, wildcard: str) -> Callable:
+    """For ``params:`` of a shell command: the row that a wildcard names, as JSON."""
+    return lambda wildcards: json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True)
+
+
+def work(rule: str, table: str, wildcard: str, script: str, also: str | None = None) -> Callable:
+    """For ``params:``: the folder from which a killed job of this row and this code resumes.
+
+    ``also`` is a second wildcard that tells jobs of one row apart: the run, where the row is a suite's.
+    """
+
+    def folder(wildcards):
+        text = json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True) + code_of(script)
+        key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        name = f"{wildcards[also]}-{wildcards[wildcard]}" if also else wildcards[wildcard]
+        return f"results/{wildcards.scale}/work/{rule}/{name}-{key}"
+
+    return folder
+
+
+def documents_of(scale: str, sources: Iterable[str]) -> list[str]:
+    """The documents of some sources at a scale, in the order given."""
+    return [f"results/{scale}/sources/{source}/documents.parquet" for source in sources]
+
+
+def local_files(wildcards) -> list[str]:
+    """For ``input:`` of a source of kind path: its files, so that an edited file reruns it."""
+    patterns = row_at("sources", wildcards.source, wildcards.scale)["path"]
+    return sorted({file for pattern in ([patterns] if isinstance(patterns, str) else patterns) for file in glob(pattern)})
+
+
+def mixed(table: str, wildcard: str) -> Callable:
+    """For ``input:``: the documents of all sources that a row's mix (or the phases of its recipe) names."""
+
+    def paths(wildcards):
+        found = row_at(table, wildcards[wildcard], wildcards.scale)
+        mixes = [phase["mix"] for phase in found["phases"]] if "phases" in found else [found["mix"]]
+        return documents_of(wildcards.scale, dict.fromkeys(source for mix in mixes for source in mix))
+
+    return paths
+
+
+def gate_of(wildcards) -> list[str]:
+    """For ``input:`` of a run: the gate that its base must have passed, if it has one."""
+    gate = row_at("runs", wildcards.run, wildcards.scale).get("gate")
+    return [f"results/{wildcards.scale}/gates/{gate}.csv"] if gate else []
+
+
+def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
+    """For ``input:``: a pattern with ``{value}`` from a row's key and ``{scale}``; one path per list element."""
+
+    def paths(wildcards):
+        value = row_at(table, wildcards[wildcard], wildcards.scale).get(key, [])
+        values = [value] if isinstance(value, str) else list(value)
+        return [pattern.format(value=each, scale=wildcards.scale) for each in values]
+
+    return paths
+
+
+def runs_of(figure: dict) -> list[str]:
+    """The runs that a figure's row names, each once, in its order."""
+    return list(dict.fromkeys(run for key in ("arms", "controls", "crossed") for run in figure.get(key, {}).values()))
+
+
+def drawn(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the evaluations of every run that it draws, on each of its suites."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return [
+        f"results/{wildcards.scale}/evaluations/{run}/{suite}.parquet" for suite in figure["suites"] for run in runs_of(figure)
+    ]
+
+
+def drawn_sources(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the evaluations, as they are, of the models that its row names."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    models = [model for model in dict.fromkeys(figure["models"].values()) if model in load()[scale]["models"]]
+    return [f"results/{scale}/evaluations/{model}/{suite}.parquet" for suite in figure["suites"] for model in models]
+
+
+def bases_of(wildcards) -> dict[str, str]:
+    """For ``params:`` of a figure's gates: run -> the base that it starts from."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return {run: row_at("runs", run, wildcards.scale)["base"] for run in runs_of(figure)}
+
+
+def drawn_bases(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: the evaluations of the bases by themselves."""
+    figure, bases = row_at("figures", wildcards.figure, wildcards.scale), dict.fromkeys(bases_of(wildcards).values())
+    return [f"results/{wildcards.scale}/evaluations/{base}/{suite}.parquet" for suite in figure["suites"] for base in bases]
+
+
+def drawn_documents(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: what its runs are trained on."""
+    return [f"results/{wildcards.scale}/runs/{run}/documents.parquet" for run in bases_of(wildcards)]
+
+
+def drawn_corpora(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: the sampled corpora of its runs, before curation."""
+    scale = wildcards.scale
+    corpora = dict.fromkeys(row_at("runs", run, scale)["corpus"] for run in bases_of(wildcards))
+    sampled = [corpus for corpus in corpora if row_at("corpora", corpus, scale)["method"] == "bos"]
+    return [f"results/{scale}/corpora/{corpus}/synthesized.parquet" for corpus in sampled]
+
+
+def drawn_suites(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: the suites that it draws."""
+    suites = row_at("figures", wildcards.figure, wildcards.scale)["suites"]
+    return [f"results/{wildcards.scale}/suites/{suite}" for suite in suites]
+
+
+def published_nll(wildcards) -> dict[str, float]:
+    """For ``params:`` of a figure's gates: hot corpus -> published mean NLL of such samples by their own model."""
+    found = {}
+    for path in drawn_corpora(wildcards):
+        corpus = row_at("corpora", path.split("/")[3], wildcards.scale)
+        known = row_at("models", corpus["source_model"], wildcards.scale).get("hot_nll")
+        if known and corpus["temperature"] == 1.25:
+            found[corpus["name"]] = known
+    return found
+
+
+def drawn_nll(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: NLL of the corpora that ``published_nll`` names, by the model that wrote each."""
+    scale = wildcards.scale
+    scored = {corpus: row_at("corpora", corpus, scale)["source_model"] for corpus in published_nll(wildcards)}
+    return [f"results/{scale}/audits/nll/{corpus}-by-{model}.parquet" for corpus, model in scored.items()]
+
+
+def training_defaults(wildcards) -> str:
+    """For ``params:``: the scale's defaults of runs, as JSON."""
+    return json.dumps(read_yaml(ROOT / "config.yaml")["scales"][wildcards.scale]["runs"], sort_keys=True)
+
+
+def replicates_of(figure: str, number: int, scale: str) -> list[str]:
+    """A figure and those of its further replicates (rows fig5-r2, fig5-r3, up to ``number``) that exist at a scale."""
+    rows = load()[scale]["figures"]
+    return [figure, *(name for name in (f"{figure}-r{r}" for r in range(2, number + 1)) if name in rows)]
+
+
+def replicates(figures: list[str], number: int) -> Callable:
+    """For ``input:``: the claims.json of some figures and of their replicates.
+
+    Raises:
+        StudyError: when ``number`` is none, or no figure has a row for one of the replicates.
+    """
+    if not isinstance(number, int) or number < 1:
+        raise StudyError(f"config.yaml, key replicates: expected a whole number above 0, found {number!r}")
+
+    def paths(wildcards):
+        chosen = [name for figure in figures for name in replicates_of(figure, number, wildcards.scale)]
+        for replicate in range(2, number + 1):
+            if not any(name.endswith(f"-r{replicate}") for name in chosen):
+                where = f"config.yaml, key replicates: {number}"
+                raise StudyError(f"{where}: no figure has a row -r{replicate} at scale {wildcards.scale}")
+        return [f"results/{wildcards.scale}/{name}.claims.json" for name in chosen]
+
+    return paths
+
+
+def audited(pattern: str, *keys: str) -> Callable:
+    """For ``input:`` of a figure: a pattern with ``{corpus}`` and the row's keys, for each corpus that ``keys`` name."""
+
+    def paths(wildcards):
+        figure = row_at("figures", wildcards.figure, wildcards.scale)
+        values = [figure[key] for key in keys]
+        corpora = [c for v in values for c in ([v] if isinstance(v, str) else v.values())]
+        suite = next(iter(figure["suites"]), None)
+        return [pattern.format(**{**figure, "corpus": corpus, "suite": suite}) for corpus in dict.fromkeys(corpora)]
+
+    return paths
+
+
+def splits_of(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the split corpora that its arms train on, whose cards hold the threshold."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    corpora = [row_at("runs", run, wildcards.scale)["corpus"] for run in figure["arms"].values()]
+    return [f"results/{wildcards.scale}/corpora/{corpus}/synthesized.parquet" for corpus in corpora]
+
+
+def writer_of(wildcards) -> list[str]:
+    """For ``input:`` of an audit: the model in whose tokenizer a corpus holds token ids, if it holds any."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    while corpus["method"] == "split":
+        corpus = row_at("corpora", corpus["corpus"], wildcards.scale)
+    model = corpus.get("source_model", corpus.get("tokenizer_of"))
+    return [f"results/{wildcards.scale}/models/{model}"] if model else []
+
+
+def temperatures() -> list[str]:
+    """The temperatures of ``bos-{model}-t{temperature}`` that every source model with several such corpora has, as strings."""
+    by_model: dict = {}
+    for scale, tables in load().items():
+        for name, found in tables["corpora"].items():
+            if found["method"] == "bos" and name == f"bos-{found['source_model']}-t{found['temperature']}":
+                by_model.setdefault((scale, found["source_model"]), set()).add(found["temperature"])
+    several = [found for found in by_model.values() if len(found) > 1]
+    return [str(t) for t in sorted(set.intersection(*several))] if several else []
+
+
+def similarity_of_parent(wildcards) -> str:
+    """For ``input:`` of a split corpus: its parent's similarity to the suite that it is curated against."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    name = "{corpus}-to-{suite}-by-{embedder}".format(**corpus)
+    return f"results/{wildcards.scale}/audits/similarity/{name}.parquet"
+
+
+def json_tasks(wildcards) -> str:
+    """For ``params:`` of a shell command: the tasks of the suite that a wildcard names, as JSON."""
+    return json.dumps(row_at("suites", wildcards.suite, wildcards.scale)["tasks"])
+
+
+def extraction_sources(wildcards) -> list[str]:
+    """For ``input:`` of an extraction suite: documents of all sources that its tasks take candidates or held-out text from."""
+    tasks = row_at("suites", wildcards.suite, wildcards.scale)["tasks"].values()
+    return documents_of(wildcards.scale, dict.fromkeys(each for how in tasks for each in [*how["candidates"], *how["heldout"]]))
+
+
+def beside_drawn(ending: str, *keys: str) -> Callable:
+    """For ``input:`` of a figure: what stands beside the evaluations of its runs of these keys (``arms``), by its ending."""
+
+    def paths(wildcards):
+        figure = row_at("figures", wildcards.figure, wildcards.scale)
+        runs = dict.fromkeys(run for key in keys for run in figure.get(key, {}).values())
+        return [f"results/{wildcards.scale}/evaluations/{run}/{suite}{ending}" for suite in figure["suites"] for run in runs]
+
+    return paths
+
+
+def composed(ending: str, *figures: str) -> Callable:
+    """For ``input:`` of a figure made of other figures: their files of this ending, ``.csv``."""
+
+    def paths(wildcards):
+        parts = row_at("figures", wildcards.figure, wildcards.scale)["figures"]
+        return [f"results/{wildcards.scale}/{parts[figure]}{ending}" for figure in figures]
+
+    return paths
+
+
+def near_of(wildcards) -> int:
+    """For ``params:`` of a figure: the edit distance up to which its suite calls a continuation near-verbatim."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return row_at("suites", figure["suites"][0], wildcards.scale)["near"]
+
+
+def gpus(wildcards) -> int:
+    """For ``resources:``: GPUs of a job at this scale."""
+    return int(wildcards.scale in ("gpu", "paper"))
+
+
+def refuse_without_gpu(scale: str, executor: str) -> None:
+    """Stop before anything runs where a scale needs GPUs and this machine, which would run the jobs itself, has none.
+
+    Raises:
+        StudyError: saying what to do instead.
+    """
+    if (
+        scale in ("gpu", "paper")
+        and executor == "local"
+        and not (shutil.which("nvidia-smi") and os.path.exists("/dev/nvidia0"))
+    ):
+        raise StudyError(
+            f"scale {scale} needs a GPU and this machine shows none: run on the cluster (--profile slurm), "
+            "plan only (-n), or take the laptop's analogue (--config scale=laptop)"
+        )
+
+
+def gate_scores(wildcards) -> list[str]:
+    """For ``input:`` of a gate: its models' scores on the suite in benchmark wording and in training wording."""
+    gate = row_at("gates", wildcards.gate, wildcards.scale)
+    suites = (gate["suite"], gate["familiar"])
+    return [f"results/{wildcards.scale}/evaluations/{model}/{suite}.parquet" for model in gate["models"] for suite in suites]
+
+
+def gate_tasks(wildcards) -> dict:
+    """For ``params:`` of a gate: the tasks of its suite, with metric, filter and chance."""
+    return row_at("suites", row_at("gates", wildcards.gate, wildcards.scale)["suite"], wildcards.scale)["tasks"]
