@@ -100,7 +100,7 @@ def test_files_that_do_not_belong_together_are_named(tmp_path):
 
 def test_inputs_are_the_replicates_that_have_rows(monkeypatch):
     rows = dict.fromkeys(["fig1", "fig5", "fig5-r2", "fig5-r3"], {})
-    monkeypatch.setattr(study, "load", lambda: {"laptop": {"figures": rows}})
+    monkeypatch.setattr(answers, "load", lambda: {"laptop": {"figures": rows}})
     wildcards = type("Wildcards", (), {"scale": "laptop"})()
     names = ["fig1", "fig5", "fig5-r2"]
     assert answers.replicates(["fig1", "fig5"], 2)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names]

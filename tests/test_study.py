@@ -115,6 +115,7 @@ def test_audits_of_a_model_of_the_user_and_of_split_corpora(written, monkeypatch
     assert made["corpora"]["below-bos-mine-t1.25"]["threshold"] == "median"
     assert tables["paper"]["corpora"]["above-bos-Qwen2.5-0.5B-t1.25"]["threshold"] == 0.35
     monkeypatch.setattr(study, "load", lambda: tables)
+    monkeypatch.setattr(answers, "load", lambda: tables)
 
     def asked(**names):
         class Wildcards(SimpleNamespace):
@@ -161,13 +162,13 @@ def test_a_work_folder_is_of_one_row_one_code_and_one_job(monkeypatch):
             ("smoke", "pocket", "a"),
         )
     ]
-    monkeypatch.setattr(study, "code_of", lambda script: "edited")
+    monkeypatch.setattr(answers, "code_of", lambda script: "edited")
     folders.append(where(Wildcards(scale="laptop", suite="pocket", run="a")))
     assert len(set(folders)) == 5
 
 
 def test_gpu_scales_stop_without_a_gpu(monkeypatch):
-    monkeypatch.setattr(study.shutil, "which", lambda _: None)
+    monkeypatch.setattr(answers.shutil, "which", lambda _: None)
     with pytest.raises(study.StudyError, match="--profile slurm"):
         answers.refuse_without_gpu("paper", "local")
     answers.refuse_without_gpu("paper", "slurm")
