@@ -148,8 +148,8 @@ def tasks_of(row: dict, **having: object) -> list[str]:
 
 
 def early(epochs: np.ndarray) -> np.ndarray:
-    """Which epochs are early, bool: up to a quarter of the last, epoch 10 of the paper's 40."""
-    return np.asarray(epochs) <= epochs[-1] / 4
+    """Which epochs are early, bool: up to a quarter of the last, epoch 10 of the paper's 40, and the first in any case."""
+    return np.asarray(epochs) <= max(epochs[-1] / 4, epochs[0])
 
 
 def late(epochs: np.ndarray) -> np.ndarray:

@@ -73,6 +73,8 @@ def everywhere(change, runs, tasks=TASKS):
 def test_early_and_late_do_not_overlap():
     paper = np.array([1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 35, 40])
     assert paper[curves.early(paper)].tolist() == [1, 2, 3, 5, 8] and paper[curves.late(paper)].tolist() == [30, 35, 40]
+    smoke = np.array([1, 2])
+    assert curves.early(smoke).tolist() == [True, False] and curves.late(smoke).tolist() == [False, True]
     assert EPOCHS[curves.early(EPOCHS)].tolist() == [1, 2] and EPOCHS[curves.late(EPOCHS)].tolist() == [5, 10]
 
 
