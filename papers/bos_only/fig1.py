@@ -43,6 +43,7 @@ CROSSED = {
     "fig10-b-prefers-own": "B: own minus A's",
     "fig10-crossed-interaction": "their sum",
 }
+TABLES = ("fig5", "fig6", "fig7", "fig8")  # whose CSVs the rule gives, in this order
 WIDEST = 100.0  # points: no change is larger
 
 
@@ -226,12 +227,7 @@ if __name__ == "__main__":
 
     with logging_to(snakemake.log[0]):
         fig1(
-            {
-                "fig5": snakemake.input.fig5,
-                "fig6": snakemake.input.fig6,
-                "fig7": snakemake.input.fig7,
-                "fig8": snakemake.input.fig8,
-            },
+            dict(zip(TABLES, snakemake.input.csvs, strict=True)),
             snakemake.input.found,
             snakemake.input.claims,
             snakemake.output.pdf,

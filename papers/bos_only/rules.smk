@@ -7,10 +7,7 @@ Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluat
 rule fig1:
     """Figure 1: the argument in one picture, composed from the tables of figures 4 to 8 and 10."""
     input:
-        fig5=answers.composed(".csv", "fig5"),
-        fig6=answers.composed(".csv", "fig6"),
-        fig7=answers.composed(".csv", "fig7"),
-        fig8=answers.composed(".csv", "fig8"),
+        csvs=answers.composed(".csv", "fig5", "fig6", "fig7", "fig8"),
         found=answers.composed(".claims.json", "fig4", "fig6", "fig10"),
         claims="papers/bos_only/claims.yaml",
     output:
