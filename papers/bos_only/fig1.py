@@ -122,7 +122,7 @@ def draw(table: pd.DataFrame, judged: dict[str, dict], row: dict) -> "Figure":
 
     with matplotlib.rc_context(figures.STYLE):
         figure, cells = plt.subplots(2, 2, figsize=(figures.WIDTH, 4.7))
-        figure.subplots_adjust(left=0.085, right=0.985, top=0.925, bottom=0.215, wspace=0.62, hspace=0.62)
+        figure.subplots_adjust(left=0.125, right=0.985, top=0.94, bottom=0.205, wspace=0.56, hspace=0.58)
         (a, b), (c, d) = cells
         _transfer(a, table[table["panel"] == "transfer"])
         _intervals(b, table[table["panel"] == "proxies"], "b  likelihood, nearness and effect")
@@ -144,7 +144,9 @@ def _transfer(axis: "Axes", table: pd.DataFrame) -> None:
     axis.set_xlabel("the source's own score, mean of the tasks", labelpad=1)
     axis.set_ylabel("macro area of the student")
     axis.set_title("a  a source's skill and its text's effect", fontweight="bold", pad=6)
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1, borderaxespad=0.2)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.28 * (high - low))
+    axis.legend(frameon=False, loc="upper center", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0.1)
 
 
 def _intervals(axis: "Axes", table: pd.DataFrame, title: str) -> None:
