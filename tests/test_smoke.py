@@ -17,28 +17,28 @@ SMOKE = "--config=scale=smoke"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A project in which figure 5 has been built at smoke scale."""
+    """A project in which everything has been built at smoke scale."""
     folder = copy_of_the_project(tmp_path_factory.mktemp("smoke") / "a project")  # a space in the path on purpose
     start = time.monotonic()
-    snakemake(folder, SMOKE, "--show-failed-logs", "results/fig5.pdf")
-    print(f"figure 5 at smoke scale: {time.monotonic() - start:.0f} s")
+    snakemake(folder, SMOKE, "--show-failed-logs")
+    print(f"all figures at smoke scale: {time.monotonic() - start:.0f} s")
     return folder
 
 
-def test_the_artifact_is_whole(built):
-    for suffix in ("pdf", "png", "csv", "claims.json"):
-        copy, made = built / f"results/fig5.{suffix}", built / f"results/smoke/fig5.{suffix}"
-        assert copy.stat().st_size > 100 and copy.read_bytes() == made.read_bytes()
+def test_the_artifacts_are_whole(built):
+    for number in range(1, 12):
+        for suffix in ("pdf", "png", "csv", "claims.json"):
+            copy, made = built / f"results/fig{number}.{suffix}", built / f"results/smoke/fig{number}.{suffix}"
+            assert copy.stat().st_size > 100 and copy.read_bytes() == made.read_bytes()
     assert missing(built / "results/fig5.csv", "smoke") == []
 
 
 def test_no_claim_is_judged_at_smoke_scale(built):
-    claims = json.loads((built / "results/fig5.claims.json").read_text())
-    assert claims["claims"] and {claim["verdict"] for claim in claims["claims"]} == {"not comparable"}
+    claims = json.loads((built / "results/claims.json").read_text())
+    assert len(claims["claims"]) > 50 and {claim["verdict"] for claim in claims["claims"]} == {"not comparable"}
 
 
 def test_the_page_of_verdicts_and_snakemakes_report(built):
-    snakemake(built, SMOKE, "--show-failed-logs", "results/claims.html")
     value = json.loads((built / "results/claims.json").read_text())
     made = value["figures"]["fig5"]
     assert value["counts"]["not comparable"] == len(value["claims"]) > 0
@@ -63,9 +63,9 @@ def test_nothing_is_left_in_the_work_folder(built):
 
 def test_building_again_does_nothing(built):
     start = time.monotonic()
-    output = snakemake(built, SMOKE, "results/fig5.pdf").stdout
+    output = snakemake(built, SMOKE).stdout
     assert "Nothing to be done" in output
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 15
 
 
 def test_going_to_another_scale_and_back_trains_nothing(built):
