@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from scripts import study
+from scripts import answers, study
 from tests.conftest import snakemake
 
 pytestmark = pytest.mark.workflow
@@ -20,15 +20,24 @@ def jobs(output: str) -> set[tuple[str, str]]:
 def test_every_target_plans_at_every_scale(project, scale):
     planned = jobs(snakemake(project, "-n", f"--config=scale={scale}").stdout)
     rules = {rule for rule, _ in planned}
-    assert {"fig5", "copy_of_the_active_scale", "bos", "curate", "budget", "train", "evaluate_run", "verdicts"} <= rules
-    row = study.load()[scale]["figures"]["fig5"]
+    figures = [f"fig{number}" for number in range(1, 12)]
+    assert {*figures, "bos", "curate", "budget", "train", "evaluate_run", "extract", "gates", "verdicts"} <= rules
+    tables = study.load()[scale]
+    drawn = {run for figure in figures for run in answers.runs_of(tables["figures"][figure])}
     trained = {wildcards.split("run=")[1] for rule, wildcards in planned if rule == "train"}
-    assert trained == {*row["arms"].values(), *row["controls"].values()}
+    assert trained == {run for run in drawn if tables["runs"][run]["kind"] == "continual"}
+
+
+def test_replicates_are_planned_with_models_of_their_own(project):
+    planned = jobs(snakemake(project, "-n", "--config=replicates=2", "results/laptop/replicates.csv").stdout)
+    made = {wildcards.split("model=")[1] for rule, wildcards in planned if rule == "pretrain"}
+    first = {model for model in made if not model.endswith("-r2")}
+    assert made == first | {f"{model}-r2" for model in first} and len(first) == 6
 
 
 def test_the_slurm_profile_plans_the_papers_models(project):
-    output = snakemake(project, "-n", "--profile=slurm", "results/fig5.pdf").stdout
-    for model in ("Qwen2.5-0.5B", "Qwen2.5-7B", "Qwen3-8B-Base", "Llama-3.2-1B"):
+    output = snakemake(project, "-n", "--profile=slurm").stdout
+    for model in ("Qwen2.5-0.5B", "Qwen2.5-7B", "Qwen3-8B-Base", "Llama-3.2-1B", "pythia-1.4b"):
         assert f"model={model}" in output
 
 
@@ -43,7 +52,7 @@ def test_a_bad_row_stops_in_the_dry_run(project):
     path.write_text(path.read_text(encoding="utf-8").replace("architecture: llama", "architecture: lama"), encoding="utf-8")
     done = snakemake(project, "-n", check=False)
     assert done.returncode != 0
-    assert "row Finch-small, key architecture: expected one of qwen2, llama, found 'lama'" in done.stdout
+    assert "row Finch-small, key architecture: expected one of qwen2, llama, gpt_neox, found 'lama'" in done.stdout
 
 
 def test_list_shows_each_artifact_with_its_caption(project):
