@@ -227,6 +227,25 @@ def make(
     figures.save(drawn, pdf, png)
 
 
+def make_as_asked(snakemake: object, **parts: object) -> None:
+    """Bind a rule's names to ``make``: inputs scores and claims, the four outputs, params row and code, the log."""
+    from scripts.lib.progress import logging_to
+
+    asked, made = snakemake.input, snakemake.output
+    with logging_to(snakemake.log[0]):
+        paths = (asked.scores, asked.claims, made.pdf, made.png, made.csv, made.claims)
+        make(*paths, row=snakemake.params.row, code=snakemake.params.code, **parts)
+
+
+def on_own_samples(table: pd.DataFrame, row: dict) -> str:
+    """The first sentences under figures 2, 3 and 9: scale, student, what it is trained on, subsets, bands."""
+    subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
+    return (
+        f"{SCALES[row['scale']]}. {row['student']} trained on its own samples from the BOS token and on replay "
+        f"({row['models']['replay']}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd of them."
+    )
+
+
 MARKS = {
     claims_.REPRODUCED: {"marker": "o", "color": "black"},
     claims_.NOT_REPRODUCED: {"marker": "x", "color": "black"},

@@ -99,10 +99,8 @@ def _named(found: dict, arms: list[str], epochs: np.ndarray) -> dict:
 
 def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels: scale, n, what bands and intervals cover, verdicts."""
-    subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
     return [
-        f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples from the BOS token and on replay "
-        f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
+        curves.on_own_samples(table, row),
         f"Transient gains in math and code: {by_name['fig2-transient']['verdict'].upper()}. Peaks are the largest change over "
         f"temperatures and epochs, with bounds that hold for all of them at once; they cover {curves.COVER}.",
         curves.MARKED,
@@ -115,21 +113,4 @@ def panel(axis: "Axes", by_name: dict[str, dict]) -> None:
 
 
 if __name__ == "__main__":
-    from scripts.lib.progress import logging_to
-
-    with logging_to(snakemake.log[0]):
-        curves.make(
-            snakemake.input.scores,
-            snakemake.input.claims,
-            snakemake.output.pdf,
-            snakemake.output.png,
-            snakemake.output.csv,
-            snakemake.output.claims,
-            artifact="fig2",
-            findings=findings,
-            panel=panel,
-            footer=footer,
-            look=LOOK,
-            row=snakemake.params.row,
-            code=snakemake.params.code,
-        )
+    curves.make_as_asked(snakemake, artifact="fig2", findings=findings, panel=panel, footer=footer, look=LOOK)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from papers.bos_only import curves
-from papers.bos_only.fig2 import LOOK, REPLAY, _named, synthetic
+from papers.bos_only.fig2 import LOOK, _named, synthetic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,10 +48,8 @@ def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[st
 
 def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels: scale, n, what bands and intervals cover, verdicts."""
-    subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
     return [
-        f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples from the BOS token and on replay "
-        f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
+        curves.on_own_samples(table, row),
         "No gain: the largest change over all conditions and epochs, against a margin of 1.5 points; fall in code: the late "
         f"mean of the three temperatures. Bounds are simultaneous over what a peak is picked from; they cover {curves.COVER}.",
         curves.MARKED,
@@ -64,21 +62,4 @@ def panel(axis: "Axes", by_name: dict[str, dict]) -> None:
 
 
 if __name__ == "__main__":
-    from scripts.lib.progress import logging_to
-
-    with logging_to(snakemake.log[0]):
-        curves.make(
-            snakemake.input.scores,
-            snakemake.input.claims,
-            snakemake.output.pdf,
-            snakemake.output.png,
-            snakemake.output.csv,
-            snakemake.output.claims,
-            artifact="fig3",
-            findings=findings,
-            panel=panel,
-            footer=footer,
-            look=LOOK,
-            row=snakemake.params.row,
-            code=snakemake.params.code,
-        )
+    curves.make_as_asked(snakemake, artifact="fig3", findings=findings, panel=panel, footer=footer, look=LOOK)

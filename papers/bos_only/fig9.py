@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from papers.bos_only import curves
-from papers.bos_only.fig2 import LOOK, REPLAY
+from papers.bos_only.fig2 import LOOK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,12 +55,10 @@ def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[st
 
 def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels: scale, n, shots, what bands and intervals cover."""
-    subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
     epochs = np.array(sorted(set(table["epoch"]) - {0}))
     shots = ", ".join(f"{how['label']} {how.get('shots', 0)}" for how in row["tasks"].values())
     return [
-        f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples from the BOS token and on replay "
-        f"({row['models'][REPLAY]}), equal tokens; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
+        curves.on_own_samples(table, row),
         f"Examples in the prompt: {shots}. Early: epochs to {epochs[curves.early(epochs)].max()}; late: mean of epochs "
         f"{', '.join(map(str, epochs[curves.late(epochs)]))}. Bounds cover {curves.COVER}.",
         curves.MARKED,
@@ -73,21 +71,4 @@ def panel(axis: "Axes", by_name: dict[str, dict]) -> None:
 
 
 if __name__ == "__main__":
-    from scripts.lib.progress import logging_to
-
-    with logging_to(snakemake.log[0]):
-        curves.make(
-            snakemake.input.scores,
-            snakemake.input.claims,
-            snakemake.output.pdf,
-            snakemake.output.png,
-            snakemake.output.csv,
-            snakemake.output.claims,
-            artifact="fig9",
-            findings=findings,
-            panel=panel,
-            footer=footer,
-            look=LOOK,
-            row=snakemake.params.row,
-            code=snakemake.params.code,
-        )
+    curves.make_as_asked(snakemake, artifact="fig9", findings=findings, panel=panel, footer=footer, look=LOOK)
