@@ -19,7 +19,7 @@ import pandas as pd
 
 from papers.bos_only import curves
 from scripts.lib import claims as claims_
-from scripts.lib import figures
+from scripts.lib import figures, statistics
 from scripts.lib.files import atomic
 
 if TYPE_CHECKING:
@@ -114,13 +114,12 @@ def gather(lines: pd.DataFrame, heldout: pd.DataFrame, row: dict, near: int) -> 
     return found
 
 
-def wilson(k: float, n: float, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's (1927) interval for a share of ``k`` in ``n``; (0, 1) where n is 0. ``wilson(0, 10)`` is (0, 0.278)."""
+def wilson(k: float, n: float, level: float = 0.025) -> tuple[float, float]:
+    """Wilson's interval for a share of ``k`` in ``n``, of gains no more than ``n``; (0, 1) where n is 0."""
     if n <= 0:
         return 0.0, 1.0
-    p = min(max(k / n, 0.0), 1.0)
-    middle, spread = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float(max((middle - spread) / (1 + z * z / n), 0.0)), float(min((middle + spread) / (1 + z * z / n), 1.0))
+    low, high = statistics.wilson(min(k, n), n, level)
+    return float(low), float(high)
 
 
 def plotted(found: dict[tuple[str, str], Given], overlap: pd.DataFrame, row: dict) -> pd.DataFrame:
@@ -228,7 +227,7 @@ def findings(found: dict[tuple[str, str], Given], row: dict, claims: dict[str, d
         before, after = ends[:, 0, 0, 0].sum(), ends[:, 0, 1].sum(0).mean()
         ratio = np.maximum(drawn[:, 0, 1], 0) / np.maximum(drawn[:, 0, 0], 1.0 / max(len(ends), 1))
         bounds = curves.plain(after / max(before, 1), ratio, level)
-        low, high = wilson(after, before, _z(level))  # resampling nothing but zeros knows no doubt
+        low, high = wilson(after, before, level)  # resampling nothing but zeros knows no doubt
         out[name] = bounds | {
             "low": min(bounds["low"], low),
             "high": max(bounds["high"], high),
@@ -269,12 +268,6 @@ def findings(found: dict[tuple[str, str], Given], row: dict, claims: dict[str, d
             "control": theirs,
         }
     return out
-
-
-def _z(level: float) -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf(1 - level))
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------------
