@@ -98,6 +98,12 @@ def drawn_sources(wildcards) -> list[str]:
     return [f"results/{scale}/evaluations/{model}/{suite}.parquet" for suite in figure["suites"] for model in models]
 
 
+def benchmarks_of(wildcards) -> list[str]:
+    """The suites that a figure draws, without those of extraction, whose base is judged within the runs."""
+    suites = row_at("figures", wildcards.figure, wildcards.scale)["suites"]
+    return [suite for suite in suites if row_at("suites", suite, wildcards.scale)["kind"] != "extraction"]
+
+
 def bases_of(wildcards) -> dict[str, str]:
     """For ``params:`` of a figure's gates: run -> the base that it starts from."""
     figure = row_at("figures", wildcards.figure, wildcards.scale)
@@ -106,27 +112,34 @@ def bases_of(wildcards) -> dict[str, str]:
 
 def drawn_bases(wildcards) -> list[str]:
     """For ``input:`` of a figure's gates: the evaluations of the bases by themselves."""
-    figure, bases = row_at("figures", wildcards.figure, wildcards.scale), dict.fromkeys(bases_of(wildcards).values())
-    return [f"results/{wildcards.scale}/evaluations/{base}/{suite}.parquet" for suite in figure["suites"] for base in bases]
+    bases = dict.fromkeys(bases_of(wildcards).values())
+    return [
+        f"results/{wildcards.scale}/evaluations/{base}/{suite}.parquet" for suite in benchmarks_of(wildcards) for base in bases
+    ]
+
+
+def trained(wildcards) -> dict[str, dict]:
+    """The rows of a figure's runs that train on a corpus; noise does not."""
+    rows = {run: row_at("runs", run, wildcards.scale) for run in bases_of(wildcards)}
+    return {run: row for run, row in rows.items() if "corpus" in row}
 
 
 def drawn_documents(wildcards) -> list[str]:
     """For ``input:`` of a figure's gates: what its runs are trained on."""
-    return [f"results/{wildcards.scale}/runs/{run}/documents.parquet" for run in bases_of(wildcards)]
+    return [f"results/{wildcards.scale}/runs/{run}/documents.parquet" for run in trained(wildcards)]
 
 
 def drawn_corpora(wildcards) -> list[str]:
     """For ``input:`` of a figure's gates: the sampled corpora of its runs, before curation."""
     scale = wildcards.scale
-    corpora = dict.fromkeys(row_at("runs", run, scale)["corpus"] for run in bases_of(wildcards))
+    corpora = dict.fromkeys(row["corpus"] for row in trained(wildcards).values())
     sampled = [corpus for corpus in corpora if row_at("corpora", corpus, scale)["method"] == "bos"]
     return [f"results/{scale}/corpora/{corpus}/synthesized.parquet" for corpus in sampled]
 
 
 def drawn_suites(wildcards) -> list[str]:
     """For ``input:`` of a figure's gates: the suites that it draws."""
-    suites = row_at("figures", wildcards.figure, wildcards.scale)["suites"]
-    return [f"results/{wildcards.scale}/suites/{suite}" for suite in suites]
+    return [f"results/{wildcards.scale}/suites/{suite}" for suite in benchmarks_of(wildcards)]
 
 
 def published_nll(wildcards) -> dict[str, float]:

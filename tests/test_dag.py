@@ -28,6 +28,16 @@ def test_every_target_plans_at_every_scale(project, scale):
     assert trained == {run for run in drawn if tables["runs"][run]["kind"] == "continual"}
 
 
+def test_published_problems_with_other_numbers_and_mbpp_are_planned(project):
+    targets = [
+        f"results/paper/evaluations/{run}/published-code.parquet"
+        for run in ("Qwen2.5-0.5B", "Qwen2.5-0.5B-on-bos-Qwen2.5-0.5B-t1.0")
+    ]
+    planned = jobs(snakemake(project, "-n", "--config=scale=paper", "results/paper/fig2.pdf", *targets).stdout)
+    assert sum(rule == "evaluate_run" and "suite=published-perturbed" in wildcards for rule, wildcards in planned) == 4
+    assert {"evaluate_model", "evaluate_run"} <= {rule for rule, wildcards in planned if "suite=published-code" in wildcards}
+
+
 def test_replicates_are_planned_with_models_of_their_own(project):
     planned = jobs(snakemake(project, "-n", "--config=replicates=2", "results/laptop/replicates.csv").stdout)
     made = {wildcards.split("model=")[1] for rule, wildcards in planned if rule == "pretrain"}

@@ -157,6 +157,15 @@ def test_a_failing_gate_stops_with_its_reason(figure, tmp_path):
     assert (tmp_path / "fig2.json").exists()
 
 
+def test_extraction_is_gated_on_what_applies_to_it():
+    wildcards = SimpleNamespace(figure="fig8", scale="laptop")
+    assert answers.drawn_bases(wildcards) == answers.drawn_suites(wildcards) == []
+    assert len(answers.drawn_documents(wildcards)) == 4, "noise is trained on nothing"
+    assert answers.drawn_corpora(wildcards) == [
+        f"results/laptop/corpora/bos-{model}-t1.0/synthesized.parquet" for model in ("Plover-small", "Finch-small")
+    ]
+
+
 def test_the_paper_scale_is_gated_on_published_nll():
     wildcards = SimpleNamespace(figure="fig2", scale="paper")
     assert answers.published_nll(wildcards) == {"bos-Qwen2.5-0.5B-t1.25": 9.1}

@@ -8,7 +8,7 @@ says of it, if not that), ``tasks`` (task -> label, metric, filter, chance, benc
 import textwrap
 from collections.abc import Callable, Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,17 @@ COVER = "items and subsets, not pretraining seeds"
 DRAWS = 10_000
 ACROSS = 4  # panels in a row
 
-Found = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+
+class Curve(NamedTuple):
+    """What one series does on one task, in points."""
+
+    change: np.ndarray  # (items, epochs, subsets), against the base
+    epochs: np.ndarray  # (epochs,), without epoch 0
+    items: np.ndarray  # (items,), their numbers
+    base: np.ndarray  # (items,), the base's scores
+
+
+Found = dict[tuple[str, str], Curve]  # by series and task
 
 
 def read_scores(paths: Iterable[str]) -> pd.DataFrame:
@@ -48,11 +58,8 @@ def series(row: dict) -> dict[str, tuple[str, str]]:
     return {**arms, **{name: ("control", run) for name, run in row.get("controls", {}).items()}}
 
 
-def changes(scores: pd.DataFrame, row: dict) -> tuple[Found, dict[str, np.ndarray]]:
-    """Changes in points against the base, and the base itself.
-
-    Returns ``{(series, task): (array (items, epochs, subsets), epochs)}`` without epoch 0, and ``{task: array (items,)}``, the
-    base's scores in points.
+def changes(scores: pd.DataFrame, row: dict) -> Found:
+    """Changes in points against the base, of every series of a figure on every task.
 
     Raises:
         ValueError: naming run and task where scores are missing, double, on other items than those of the base of the first
@@ -84,20 +91,22 @@ def changes(scores: pd.DataFrame, row: dict) -> tuple[Found, dict[str, np.ndarra
             mine = (list(axes[1]), shape[2])
             if kind == "arm" and mine != shapes.setdefault("arm", mine):
                 raise ValueError(f"{where}: expected the epochs and the number of subsets {shapes['arm']} as in the first arm")
-            found[name, task] = (100.0 * later["score"].to_numpy(float).reshape(shape) - start[:, None, None], axes[1])
-    return found, bases
+            change = 100.0 * later["score"].to_numpy(float).reshape(shape) - start[:, None, None]
+            found[name, task] = Curve(change, axes[1], names, start)
+    return found
 
 
-def plotted(found: Found, bases: dict[str, np.ndarray], row: dict) -> pd.DataFrame:
+def plotted(found: Found, row: dict) -> pd.DataFrame:
     """Every plotted number: one line per series, task, epoch and subset; mean and sd (ddof 1) over subsets stand in each line.
 
     The task ``macro`` is the mean over tasks. Changes, means, sd, base and chance are in points.
     """
     frames = []
     tasks = list(row["tasks"])
+    bases = {task: found[next(iter(row["arms"])), task].base for task in tasks}
     for name, (kind, run) in series(row).items():
-        by_task = {task: found[name, task][0].mean(0) for task in tasks}
-        epochs = found[name, tasks[0]][1]
+        by_task = {task: found[name, task].change.mean(0) for task in tasks}
+        epochs = found[name, tasks[0]].epochs
         sizes = {task: len(bases[task]) for task in tasks} | {"macro": sum(map(len, bases.values()))}
         starts = {task: bases[task].mean() for task in tasks}
         starts["macro"] = np.mean(list(starts.values()))
@@ -135,7 +144,7 @@ def plotted(found: Found, bases: dict[str, np.ndarray], row: dict) -> pd.DataFra
 def arms_of(found: Found, row: dict, names: Iterable[str], tasks: Iterable[str]) -> list[np.ndarray]:
     """What ``scripts.lib.statistics`` reads: one array per task, (items, arms, epochs after 0, subsets), arms in this order."""
     names = list(names)
-    return [np.stack([found[name, task][0] for name in names], axis=1) for task in tasks]
+    return [np.stack([found[name, task].change for name in names], axis=1) for task in tasks]
 
 
 def tasks_of(row: dict, **having: object) -> list[str]:
@@ -204,9 +213,9 @@ def make(
         look: see ``draw``.
         more: further lines of the CSV. Paths are those of evaluations, claims.yaml and the four outputs.
     """
-    found, bases = changes(read_scores(evaluations), row)
-    table = plotted(found, bases, row)
-    epochs = found[next(iter(row["arms"])), next(iter(row["tasks"]))][1]
+    found = changes(read_scores(evaluations), row)
+    table = plotted(found, row)
+    epochs = found[next(iter(row["arms"])), next(iter(row["tasks"]))].epochs
     entries = claims_.read_claims(claims, artifact)
     verdicts = claims_.judge(entries, findings(found, epochs, row, entries, draws), row["scale"])
     with atomic(csv) as beside:

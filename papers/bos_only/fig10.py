@@ -51,8 +51,8 @@ def crossed(scores: pd.DataFrame, row: dict) -> tuple[list[np.ndarray], np.ndarr
     parts = []
     for pair in CROSSED:
         mine = {**row, "arms": {name: row["crossed"][name] for name in pair}, "controls": {}}
-        found, _ = curves.changes(scores, mine)
-        parts.append((curves.arms_of(found, mine, pair, row["tasks"]), found[pair[0], next(iter(row["tasks"]))][1]))
+        found = curves.changes(scores, mine)
+        parts.append((curves.arms_of(found, mine, pair, row["tasks"]), found[pair[0], next(iter(row["tasks"]))].epochs))
     (a, epochs), (b, others) = parts
     if not np.array_equal(epochs, others):
         raise ValueError(f"{row['name']}: the two students were evaluated at epochs {epochs} and {others}; expected the same")

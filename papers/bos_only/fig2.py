@@ -26,7 +26,7 @@ LOOK = {
     REPLAY: {"color": figures.COLOURS["black"], "linestyle": (0, (4, 1.6)), "marker": "o"},
 }
 BENCHMARKS = {"gsm8k": "GSM8K", "math": "MATH", "humaneval": "HumanEval"}  # the math and code panels that the paper names
-NUMBERS = ("gsm8k", "math")  # benchmarks that have a variant with other numbers
+NUMBERS = ("gsm8k", "math")  # benchmarks that may have a variant with other numbers
 SIGNS = {
     **{f"fig2-{key}-gains": f"{name} gains" for key, name in BENCHMARKS.items()},
     **{f"fig2-{key}-fades": f"{name} gain fades" for key, name in BENCHMARKS.items()},
@@ -69,11 +69,23 @@ def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[st
     values = curves.arms_of(found, row, [*arms, REPLAY], tasks)
     out[name] = apart([v[:, :-1] for v in values], [v[:, -1:] for v in values], claims[name]["level"], draws, name)
     name = "fig2-other-numbers"
-    known, other = (
-        curves.arms_of(found, row, arms, [task for key in NUMBERS for task in curves.tasks_of(row, benchmark=key, perturbed=p)])
-        for p in (False, True)
-    )
+    known, other = with_other_numbers(found, row, arms)
     return {**out, name: apart(known, other, claims[name]["level"], draws, name)}
+
+
+def with_other_numbers(found: curves.Found, row: dict, arms: list[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Changes on the benchmarks of NUMBERS that have a variant with other numbers, and on the variant, item by item.
+
+    Of a benchmark only the items that the variant has are taken: not every published problem can be given other numbers.
+    """
+    known, other = [], []
+    for key in NUMBERS:
+        for variant in curves.tasks_of(row, benchmark=key, perturbed=True):
+            (task,) = curves.tasks_of(row, benchmark=key)
+            same = np.isin(found[arms[0], task].items, found[arms[0], variant].items)
+            known += [v[same] for v in curves.arms_of(found, row, arms, [task])]
+            other += curves.arms_of(found, row, arms, [variant])
+    return known, other
 
 
 def apart(one: list[np.ndarray], other: list[np.ndarray], level: float, draws: int, *names: object) -> dict:

@@ -279,11 +279,11 @@ def fig4(
     table = pd.concat([table, items], ignore_index=True)
     thresholds = read_thresholds(splits)
     drawn = {**row, "arms": {side: row["arms"][side] for side in ARMS}, "tasks": {outcome: row["tasks"][outcome]}}
-    found, bases = curves.changes(curves.read_scores(evaluations), drawn)
-    changes = curves.plotted(found, bases, drawn)
+    found = curves.changes(curves.read_scores(evaluations), drawn)
+    changes = curves.plotted(found, drawn)
     values = curves.arms_of(found, drawn, ARMS, [outcome])[0]
     entries = claims_.read_claims(claims, "fig4")
-    verdicts = claims_.judge(entries, findings(values, found[ARMS[0], outcome][1], entries, draws), row["scale"])
+    verdicts = claims_.judge(entries, findings(values, found[ARMS[0], outcome].epochs, entries, draws), row["scale"])
     with atomic(csv) as beside:
         both = pd.concat([table, changes[changes["task"] == outcome].assign(panel="change")], ignore_index=True)
         both.assign(threshold=thresholds["value"]).to_csv(beside, index=False, float_format="%.6g")

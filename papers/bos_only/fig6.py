@@ -303,9 +303,9 @@ def fig6(
     cover = "documents of these corpora, not source models or pretraining seeds"
     if row["arms"]:
         drawn = {**row, "arms": {side: row["arms"][side] for side in SIDES}}
-        changes, _ = curves.changes(curves.read_scores(evaluations), drawn)
+        changes = curves.changes(curves.read_scores(evaluations), drawn)
         values = curves.arms_of(changes, drawn, SIDES, row["tasks"])
-        found |= effect_findings(values, changes[SIDES[0], next(iter(row["tasks"]))][1], entries, draws)
+        found |= effect_findings(values, changes[SIDES[0], next(iter(row["tasks"]))].epochs, entries, draws)
         cover += f"; of training: {COVER}"
     verdicts = claims_.judge(entries, found, row["scale"])
     table = plotted(tables, by_length, name, draws, 0.05)

@@ -27,19 +27,15 @@ SIGNS = {**{f"fig7-{key}-kept": name for key, name in BENCHMARKS.items()}, "fig7
 LEAST = 1.0  # points: a base nearer to chance than this counts as this far above it
 
 
-def findings(
-    found: curves.Found, bases: dict[str, np.ndarray], epochs: np.ndarray, row: dict, claims: dict[str, dict], draws: int
-) -> dict[str, dict]:
-    """What was found for each claim with a direction: estimate, low, high, level.
-
-    ``bases`` has the base's scores by task, in points, (items,).
-    """
+def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[str, dict], draws: int) -> dict[str, dict]:
+    """What was found for each claim with a direction: estimate, low, high, level."""
     last, out, late = curves.late(epochs), {}, []
     for key in BENCHMARKS:
         (task,) = curves.tasks_of(row, benchmark=key)
-        change = found[SELF, task][0][:, last].mean(1)  # (items, subsets)
+        curve = found[SELF, task]
+        change = curve.change[:, last].mean(1)  # (items, subsets)
         late.append(change[:, None, None])
-        start = np.broadcast_to(bases[task][:, None], change.shape)
+        start = np.broadcast_to(curve.base[:, None], change.shape)
         estimate, drawn = curves.bounds([np.stack([change, start], axis=1)[:, None]], draws, "fig7", key)
         name = f"fig7-{key}-kept"
         out[name] = curves.plain(estimate[0, 0], drawn[:, 0, 0], claims[name]["level"])
@@ -70,54 +66,5 @@ def panel(axis: "Axes", by_name: dict[str, dict]) -> None:
     curves.verdicts_panel(axis, by_name, SIGNS, "late change of self, points")
 
 
-def fig7(
-    evaluations: list[str],
-    claims: str,
-    pdf: str,
-    png: str,
-    csv: str,
-    judged: str,
-    *,
-    row: dict,
-    code: str,
-    draws: int = curves.DRAWS,
-) -> None:
-    """Draw Figure 7 and judge its claims: paths of evaluations and claims.yaml in, the four files out."""
-    _, bases = curves.changes(curves.read_scores(evaluations), row)
-
-    def found_for(found, epochs, row, entries, draws):
-        return findings(found, bases, epochs, row, entries, draws)
-
-    curves.make(
-        evaluations,
-        claims,
-        pdf,
-        png,
-        csv,
-        judged,
-        artifact="fig7",
-        findings=found_for,
-        panel=panel,
-        footer=footer,
-        look=LOOK,
-        row=row,
-        code=code,
-        draws=draws,
-    )
-
-
 if __name__ == "__main__":
-    from scripts.lib.progress import logging_to
-
-    with logging_to(snakemake.log[0]):
-        given, made = snakemake.input, snakemake.output
-        fig7(
-            given.scores,
-            given.claims,
-            made.pdf,
-            made.png,
-            made.csv,
-            made.claims,
-            row=snakemake.params.row,
-            code=snakemake.params.code,
-        )
+    curves.make_as_asked(snakemake, artifact="fig7", findings=findings, panel=panel, footer=footer, look=LOOK)

@@ -202,6 +202,7 @@ rule fig8:
         scores=answers.drawn,
         heldout=answers.beside_drawn(".heldout.parquet", "arms", "controls"),
         overlap=answers.beside_drawn(".overlap.parquet", "arms"),
+        gates="results/{scale}/gates/{figure}.json",
         claims="papers/bos_only/claims.yaml",
     output:
         pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),

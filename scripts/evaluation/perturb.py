@@ -1,7 +1,7 @@
 """GSM8K with other numbers: its test problems, their answers worked out anew.
 
 Reads the test split from the hub at a pinned revision; makes {task}.jsonl, {task}.yaml (prompt, filters and metrics are those
-of lm-eval's own task) and items.parquet (task, item, text, original: the item of the published task), with the folder's card,
+of lm-eval's own task) and items.parquet (task, item: that of the published task, text), with the folder's card,
 which counts what was kept and why the rest was not.
 
 A GSM8K solution states its arithmetic in calculator annotations (<<16-3-4=9>>). `chain_of` turns it into steps whose operands
@@ -313,7 +313,7 @@ def read_solution(solution: str) -> tuple[list[tuple[str, str]], Fraction | None
 def perturb_all(docs: Sequence[dict], seed: int) -> tuple[list[dict], Counter]:
     """Problems with other numbers, with the number of the original, and how many originals were kept or dropped, and why.
 
-    A document of the result has the keys of the task's own (question, answer), original, and changed: old number -> new.
+    A document of the result has the keys of the task's own (question, answer), item (the original's) and changed: old -> new.
     """
     made, counts = [], Counter()
     for number, doc in enumerate(docs):
@@ -330,7 +330,7 @@ def perturb_all(docs: Sequence[dict], seed: int) -> tuple[list[dict], Counter]:
         notes = "\n".join(f"<<{step}>>" for step in new.work)
         changed = {shown(old): shown(now) for old, now in new.changed.items()}
         answered = {"question": new.question, "answer": f"{notes}\n#### {shown(new.answer)}"}
-        made.append({**answered, "original": number, "changed": json.dumps(changed)})
+        made.append({**answered, "item": number, "changed": json.dumps(changed)})
     return made, counts
 
 
@@ -371,7 +371,7 @@ def write_suite(out: str | Path, *, row: dict, code: str, docs: Sequence[dict] |
         beside.mkdir()
         (beside / f"{task}.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in made), encoding="utf-8")
         (beside / f"{task}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        items = {"task": task, "item": range(len(made)), "text": texts, "original": [doc["original"] for doc in made]}
+        items = {"task": task, "item": [doc["item"] for doc in made], "text": texts}
         pd.DataFrame(items).to_parquet(beside / "items.parquet", index=False)
     print(f"{row['name']}: {dict(counts.most_common())}")
     write_card(out, row=row, code=code, seed=row["seed"], counts=dict(counts.most_common()), revision=row["revision"])

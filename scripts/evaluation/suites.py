@@ -138,14 +138,18 @@ def _prepare_for_code(row: dict, name: str, answers: bool) -> None:
 
 
 def items_of(parts: list["Task"]) -> Iterator[tuple[int, "Task", list["Instance"]]]:
-    """(item, task, its requests) of one name; a group's items are numbered through its tasks."""
+    """(item, task, its requests) of one name; a group's items are numbered through its tasks.
+
+    A document that is a variant of another task's item says so by a key ``item`` and has that number.
+    """
     first = 0
     for task in parts:
         items: dict[int, list[Instance]] = {}
         for instance in task.instances:
             items.setdefault(instance.doc_id, []).append(instance)
         for item, instances in items.items():
-            yield first + item, task, sorted(instances, key=lambda instance: instance.idx)
+            number = instances[0].doc.get("item", first + item) if isinstance(instances[0].doc, dict) else first + item
+            yield number, task, sorted(instances, key=lambda instance: instance.idx)
         first += max(items) + 1
 
 

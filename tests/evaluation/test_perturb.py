@@ -70,7 +70,7 @@ def test_real_problems_recompute_exactly(docs, made):
     assert counts["kept"] == len(kept) and sum(counts.values()) == len(docs)
     assert len(kept) > 0.35 * len(docs), counts
     for doc in kept:
-        original = docs[doc["original"]]
+        original = docs[doc["item"]]
         found = chain(original)
         assert recompute(found, {})[-1] == read_solution(original["answer"])[1], (
             "the original numbers give the published answer"
@@ -80,7 +80,7 @@ def test_real_problems_recompute_exactly(docs, made):
 
 def test_new_problems_are_the_same_words_with_other_numbers(docs, made):
     for doc in made[0]:
-        original, changed = docs[doc["original"]], json.loads(doc["changed"])
+        original, changed = docs[doc["item"]], json.loads(doc["changed"])
         assert re.sub(r"[\d,.]*\d", "0", doc["question"]) == re.sub(r"[\d,.]*\d", "0", original["question"])
         values = {Fraction(old): Fraction(new) for old, new in changed.items()}
         before, after = (
@@ -98,7 +98,7 @@ def test_new_answers_follow_from_the_new_numbers(docs, made):
     for doc in made[0]:
         values = {Fraction(old): Fraction(new) for old, new in json.loads(doc["changed"]).items()}
         known = dict(values)
-        for note in re.findall(r"<<([^>]*)>>", docs[doc["original"]]["answer"]):
+        for note in re.findall(r"<<([^>]*)>>", docs[doc["item"]]["answer"]):
             left, _, right = note.replace(",", "").rpartition("=")
             replaced = re.sub(
                 r"\d*\.?\d+",
@@ -107,25 +107,25 @@ def test_new_answers_follow_from_the_new_numbers(docs, made):
             )
             known[Fraction(right)] = last = exactly(replaced)
         final = Fraction(doc["answer"].rpartition("#### ")[2])
-        assert final == last > 0 and final != read_solution(docs[doc["original"]]["answer"])[1]
+        assert final == last > 0 and final != read_solution(docs[doc["item"]]["answer"])[1]
         notes = re.findall(r"<<(.*)=(.*)>>", doc["answer"])
         assert all(exactly(left) == exactly(right) for left, right in notes) and exactly(notes[-1][1]) == final
 
 
 def test_the_same_seed_gives_the_same_problems(docs, made):
-    assert perturb_all(docs[:40], 5)[0] == [doc for doc in made[0] if doc["original"] < 40]
+    assert perturb_all(docs[:40], 5)[0] == [doc for doc in made[0] if doc["item"] < 40]
     assert perturb_all(docs[:40], 6)[0] != perturb_all(docs[:40], 5)[0]
 
 
 def test_a_shuffled_chain_is_refused(docs, made):
     tried = 0
     for doc in made[0]:
-        steps, published, stated = read_solution(docs[doc["original"]]["answer"])
+        steps, published, stated = read_solution(docs[doc["item"]]["answer"])
         if len(steps) > 1 and len({right for _, right in steps}) == len(steps):
             tried += 1
-            assert isinstance(chain_of(docs[doc["original"]]["question"], steps[::-1], published, stated), str)
+            assert isinstance(chain_of(docs[doc["item"]]["question"], steps[::-1], published, stated), str)
             moved = [(left, right) for (left, _), (_, right) in zip(steps, steps[1:] + steps[:1], strict=True)]
-            assert isinstance(chain_of(docs[doc["original"]]["question"], moved, published, stated), str)
+            assert isinstance(chain_of(docs[doc["item"]]["question"], moved, published, stated), str)
     assert tried > 50
 
 
@@ -183,7 +183,7 @@ def test_the_suite_is_gsm8k_with_other_documents(docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_suite("suite", row=ROW, code="c", docs=docs[:60])
     card, items = read_card("suite"), pd.read_parquet("suite/items.parquet")
-    assert list(items) == ["task", "item", "text", "original"] and len(items) == card["counts"]["kept"]
+    assert list(items) == ["task", "item", "text"] and len(items) == card["counts"]["kept"]
     assert sum(card["counts"].values()) == 60 and card["revision"] == ROW["revision"]
     ours = load_yaml("suite/gsm8k_perturbed.yaml")
     theirs = load_yaml(Path(lm_eval.tasks.__file__).parent / "gsm8k/gsm8k.yaml")
@@ -194,7 +194,7 @@ def test_the_suite_is_gsm8k_with_other_documents(docs, tmp_path, monkeypatch):
     assert instances[0].args[0] == f"Question: {instances[0].doc['question']}\nAnswer:"
     scores = {
         name: answer(Writer([d["answer"] for d in found]), tasks)
-        for name, found in (("new", [i.doc for i in instances]), ("old", [docs[n] for n in items["original"]]))
+        for name, found in (("new", [i.doc for i in instances]), ("old", [docs[n] for n in items["item"]]))
     }
     assert {line[1:3] for line in scores["new"]} == {("strict-match", "exact_match"), ("flexible-extract", "exact_match")}
     assert {line[4] for line in scores["new"]} == {1.0}, "the new answers are right"

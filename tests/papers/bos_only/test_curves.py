@@ -60,7 +60,7 @@ def table(effects, runs, seed=0, items=400, subsets=3, base=0.4):
 
 
 def judged(module, name, row, effects, seed=0, draws=400, items=400):
-    found, _ = curves.changes(table(effects, row["arms"].values(), seed, items), row)
+    found = curves.changes(table(effects, row["arms"].values(), seed, items), row)
     entries = claims.read_claims(CLAIMS, name)
     verdicts = claims.judge(entries, module.findings(found, EPOCHS, row, entries, draws), "laptop")
     return {entry["claim"]: entry for entry in verdicts}
@@ -94,6 +94,20 @@ def test_figure_2_finds_a_planted_transient_gain_and_no_other():
     reversed_ = judged(fig2, "fig2", row, {**everywhere(DOWN, [f"on {t}" for t in OWN[:3]]), **everywhere(PEAK, ["on replay"])})
     assert reversed_["fig2-gsm8k-gains"]["verdict"] == "not reproduced"
     assert reversed_["fig2-replay-below"]["verdict"] == "not reproduced"
+
+
+def test_other_numbers_are_compared_item_by_item_where_only_some_problems_have_them():
+    row = {**row_of(OWN), "tasks": {name: how for name, how in TASKS.items() if name != "pocket_math_perturbed"}}
+    scores = table(everywhere(PEAK, ["on t1.0"]), row["arms"].values())
+    kept = np.arange(1, 400, 3)
+    scores = scores[(scores["task"] != "pocket_gsm8k_perturbed") | scores["item"].isin(kept)]
+    found = curves.changes(scores, row)
+    peaks = [
+        max(found[arm, "pocket_gsm8k"].change[kept].mean((0, 2)).max() for arm in OWN[:3]),
+        max(found[arm, "pocket_gsm8k_perturbed"].change.mean((0, 2)).max() for arm in OWN[:3]),
+    ]
+    number = fig2.findings(found, EPOCHS, row, claims.read_claims(CLAIMS, "fig2"), 100)["fig2-other-numbers"]
+    assert number["estimate"] == pytest.approx(peaks[0] - peaks[1])
 
 
 @pytest.mark.parametrize(("module", "name", "arms"), [(fig2, "fig2", OWN), (fig3, "fig3", OWN), (fig9, "fig9", OWN)])
@@ -140,7 +154,7 @@ CROSSED = {name: name for pair in fig10.CROSSED for name in pair}
 def crossed(effects, seed=0, draws=400, items=400):
     row = row_of(OTHER, "fig10", crossed=CROSSED)
     scores = table(effects, [*row["arms"].values(), *CROSSED], seed, items)
-    found, _ = curves.changes(scores, row)
+    found = curves.changes(scores, row)
     entries = claims.read_claims(CLAIMS, "fig10")
     verdicts = claims.judge(entries, fig10.findings(found, EPOCHS, row, entries, draws, scores), "laptop")
     return {entry["claim"]: entry for entry in verdicts}

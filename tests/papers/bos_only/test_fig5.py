@@ -143,11 +143,11 @@ def test_all_text_is_large_enough_inside_and_apart(made, tasks):
     """Fonts of 7 points and more; no text leaves the page, and no panel's text runs into another's."""
     frame, _ = made
     row = {**ROW, "tasks": dict(list(TASKS.items())[:tasks])}
-    found, bases = curves.changes(frame, row)
+    found = curves.changes(frame, row)
     entries = claims.read_claims(CLAIMS, "fig5")
-    values = [np.stack([found[role, task][0] for role in fig5.ARMS], axis=1) for task in row["tasks"]]
+    values = [np.stack([found[role, task].change for role in fig5.ARMS], axis=1) for task in row["tasks"]]
     judged = claims.judge(entries, fig5.findings(values, np.array(EPOCHS), entries, 50), "laptop")
-    table, by_name = curves.plotted(found, bases, row), {entry["claim"]: entry for entry in judged}
+    table, by_name = curves.plotted(found, row), {entry["claim"]: entry for entry in judged}
     lines, more = fig5._footer(table, by_name, row), [lambda axis: fig5._contrasts(axis, by_name)]
     figure = curves.draw(table, row, fig5.LOOK, lines, more=more)
     figure.canvas.draw()

@@ -61,11 +61,11 @@ def scores(lost=0.0, gained=0.0, above=0.3, items=2000, flips=0.01, seed=0):
 
 
 def judged(frame, row=ROW):
-    found, bases = curves.changes(frame, row)
+    found = curves.changes(frame, row)
     entries = claims.read_claims(CLAIMS, "fig7")
     return {
         one["claim"]: one
-        for one in claims.judge(entries, fig7.findings(found, bases, np.array(EPOCHS), row, entries, 500), row["scale"])
+        for one in claims.judge(entries, fig7.findings(found, np.array(EPOCHS), row, entries, 500), row["scale"])
     }
 
 
@@ -98,7 +98,11 @@ def test_files(tmp_path):
     frame = scores(items=40)
     frame.to_parquet(tmp_path / "all.parquet")
     outputs = [tmp_path / f"fig7.{kind}" for kind in ("pdf", "png", "csv", "claims.json")]
-    fig7.fig7([tmp_path / "all.parquet"], CLAIMS, *outputs, row={**ROW, "scale": "smoke"}, code="0" * 12, draws=50)
+    parts = {name: getattr(fig7, name) for name in ("findings", "panel", "footer")}
+    row = {**ROW, "scale": "smoke"}
+    curves.make(
+        [tmp_path / "all.parquet"], CLAIMS, *outputs, row=row, code="0" * 12, draws=50, artifact="fig7", look=fig7.LOOK, **parts
+    )
     value = json.loads(outputs[3].read_text())
     assert {one["verdict"] for one in value["claims"]} == {"not comparable"}
     assert {one["claim"] for one in value["claims"]} == set(claims.read_claims(CLAIMS, "fig7"))
