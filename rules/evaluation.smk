@@ -281,6 +281,7 @@ rule gates:
         documents=answers.drawn_documents,
         corpora=answers.drawn_corpora,
         suites=answers.drawn_suites,
+        planted=answers.drawn_planted,
         nll=answers.drawn_nll,
         accumulation="results/{scale}/gates/accumulation.json",
     output:

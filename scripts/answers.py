@@ -137,6 +137,15 @@ def drawn_corpora(wildcards) -> list[str]:
     return [f"results/{scale}/corpora/{corpus}/synthesized.parquet" for corpus in sampled]
 
 
+def drawn_planted(wildcards) -> list[str]:
+    """For ``input:`` of a figure's gates: sources with planted passages that the writers of its corpora learned from."""
+    scale, tables = wildcards.scale, load()[wildcards.scale]
+    models = [tables["models"][tables["corpora"][path.split("/")[3]]["source_model"]] for path in drawn_corpora(wildcards)]
+    recipes = [tables["recipes"][model["recipe"]] for model in models if "recipe" in model]
+    sources = dict.fromkeys(source for recipe in recipes for phase in recipe["phases"] for source in phase["mix"])
+    return documents_of(scale, [source for source in sources if tables["sources"][source]["kind"] == "planted"])
+
+
 def drawn_suites(wildcards) -> list[str]:
     """For ``input:`` of a figure's gates: the suites that it draws."""
     return [f"results/{wildcards.scale}/suites/{suite}" for suite in benchmarks_of(wildcards)]

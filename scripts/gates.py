@@ -3,7 +3,8 @@
 A gate that fails stops the workflow with its reason, except at smoke scale, where it is only written down. The eight are
 
     anchors        base scores within 2 standard errors of published ones, where a suite's row has some
-    unique         more than 99 % of the samples drawn at temperature 1 or above are unique
+    unique         more than 99 % of the samples drawn at temperature 1 or above are unique; copies of passages planted
+                   in the training text are not counted, since they are memory and no fault of the sampler
     hot samples    mean NLL at temperature 1.25 near the published one, for models whose row has it (untruncated sampling)
     clean          no 8-gram of an evaluation item, among those that one item alone has, in the documents trained on
     equal tokens   subsets of all conditions differ by at most 1 % in tokens
@@ -55,9 +56,13 @@ def anchors(bases: dict[str, pd.DataFrame], tasks: dict[str, dict]) -> dict:
     return gate("anchors", found, looked)
 
 
-def unique(cards: dict[str, dict]) -> dict:
-    """Unique-sample rates of corpora (name -> card of synthesized.parquet) sampled at temperature 1 or above."""
+def unique(corpora: dict[str, str], cards: dict[str, dict], planted: set[str]) -> dict:
+    """Unique-sample rates of corpora (name -> synthesized.parquet, and its card) sampled at temperature 1 or above."""
     rates = {name: c["counts"]["unique_rate"] for name, c in cards.items() if c["row"].get("temperature", 0) >= 1}
+    for name in rates if planted else ():
+        samples = pq.read_table(corpora[name], columns=["text"])["text"].to_pylist()
+        own = [text for text in samples if text not in planted]
+        rates[name] = len(set(own)) / max(len(own), 1)
     return gate("unique", [f"{name}: {rate:.4f}" for name, rate in rates.items() if not rate > UNIQUE], len(rates))
 
 
@@ -134,6 +139,7 @@ def check(
     documents: list[str],
     corpora: list[str],
     suites: list[str],
+    planted: list[str],
     nll: list[str],
     accumulation: str,
     out: str,
@@ -150,6 +156,7 @@ def check(
         documents: documents.parquet of the runs, {run}/documents.parquet.
         corpora: synthesized.parquet of their corpora, {corpus}/synthesized.parquet.
         suites: folders of the suites, with items.parquet.
+        planted: documents.parquet of the sources with planted passages that the models were trained on.
         nll: NLL of samples at temperature 1.25 by the model that wrote them, in the order of ``hot``.
         accumulation: the JSON of the accumulation check.
         runs: run -> its base. ``hot``: corpus -> published NLL. ``row``: of the figure.
@@ -161,6 +168,7 @@ def check(
     cards = {f"{run} on {suite}": read_card(path) for (run, suite), path in named.items()}
     tables = {key: pd.read_parquet(path, filters=[("epoch", "==", 0)]) for key, path in named.items()}
     corpus_cards = {Path(p).parent.name: read_card(p) for p in corpora}
+    passages = {text for p in planted for text in pq.read_table(p, columns=["text"])["text"].to_pylist()}
     items = pd.concat([pd.read_parquet(Path(folder) / "items.parquet") for folder in suites] or [NO_ITEMS], ignore_index=True)
     items["task"] = items["task"].str.removesuffix("_perturbed")  # an item with other numbers is a further text of its item
     texts = {Path(p).parent.name: pq.read_table(p, columns=["text"])["text"].to_pylist() for p in documents}
@@ -169,7 +177,7 @@ def check(
         by_model.setdefault(Path(path).parent.name, []).append(tables[Path(path).parent.name, Path(path).stem])
     found = [
         anchors({model: pd.concat(parts) for model, parts in by_model.items()}, row["tasks"]),
-        unique(corpus_cards),
+        unique({Path(p).parent.name: p for p in corpora}, corpus_cards, passages),
         hot_samples({c: (float(pd.read_parquet(p)["nll"].mean()), hot[c]) for c, p in zip(hot, nll, strict=True)}),
         clean(texts, items),
         equal_tokens({Path(p).parent.name: subset_tokens(p) for p in documents}),
@@ -208,6 +216,7 @@ if __name__ == "__main__":
             documents=snakemake.input.documents,
             corpora=snakemake.input.corpora,
             suites=snakemake.input.suites,
+            planted=snakemake.input.planted,
             nll=snakemake.input.nll,
             accumulation=snakemake.input.accumulation,
             out=snakemake.output.gates,

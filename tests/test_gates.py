@@ -40,8 +40,19 @@ def test_unique():
     def card(rate, t):
         return {"counts": {"unique_rate": rate}, "row": {"temperature": t}}
 
-    assert holds(gates.unique({"a": card(1.0, 1.25), "cold": card(0.8, 0.75)}))
-    assert gates.unique({"a": card(0.98, 1.0)})["against"] == ["a: 0.9800"]
+    assert holds(gates.unique({}, {"a": card(1.0, 1.25), "cold": card(0.8, 0.75)}, set()))
+    assert gates.unique({}, {"a": card(0.98, 1.0)}, set())["against"] == ["a: 0.9800"]
+
+
+def test_what_was_planted_is_no_fault_of_the_sampler(tmp_path):
+    cards = {"a": {"counts": {"unique_rate": 0.0}, "row": {"temperature": 1.0}}}
+    corpora = {"a": str(tmp_path / "a.parquet")}
+    new = [f"text {i}" for i in range(198)]
+    pd.DataFrame({"text": [*new, *["by heart"] * 20]}).to_parquet(corpora["a"])
+    assert holds(gates.unique(corpora, cards, {"by heart"}))
+    assert not holds(gates.unique(corpora, cards, {"something else"}))
+    pd.DataFrame({"text": [*new, "text 1", "text 2", "by heart"]}).to_parquet(corpora["a"])
+    assert gates.unique(corpora, cards, {"by heart"})["against"] == ["a: 0.9900"]
 
 
 def test_hot_samples():
@@ -98,7 +109,7 @@ def test_accumulation_holds_and_finds_the_known_mistake():
 @pytest.fixture
 def figure(tmp_path):
     """A figure of two runs that passes every gate, as files."""
-    paths = SimpleNamespace(bases=[], scores=[], documents=[], corpora=[], suites=[], nll=[])
+    paths = SimpleNamespace(bases=[], scores=[], documents=[], corpora=[], suites=[], planted=[], nll=[])
     suite = {"name": "suite", "backend": "pocket"}
     for name, table in {"base": scores(), "one": scores(epochs=(0,)), "two": scores(epochs=(0,))}.items():
         path = tmp_path / "evaluations" / name / "suite.parquet"
@@ -161,6 +172,10 @@ def test_extraction_is_gated_on_what_applies_to_it():
     wildcards = SimpleNamespace(figure="fig8", scale="laptop")
     assert answers.drawn_bases(wildcards) == answers.drawn_suites(wildcards) == []
     assert len(answers.drawn_documents(wildcards)) == 4, "noise is trained on nothing"
+    planted = [f"results/laptop/sources/planted-{kind}/documents.parquet" for kind in ("prose", "code")]
+    assert answers.drawn_planted(wildcards) == planted
+    assert answers.drawn_planted(SimpleNamespace(figure="fig5", scale="laptop")) == []
+    assert answers.drawn_planted(SimpleNamespace(figure="fig8", scale="paper")) == []
     assert answers.drawn_corpora(wildcards) == [
         f"results/laptop/corpora/bos-{model}-t1.0/synthesized.parquet" for model in ("Plover-small", "Finch-small")
     ]
