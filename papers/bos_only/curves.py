@@ -218,22 +218,37 @@ def make(
     epochs = found[next(iter(row["arms"])), next(iter(row["tasks"]))].epochs
     entries = claims_.read_claims(claims, artifact)
     verdicts = claims_.judge(entries, findings(found, epochs, row, entries, draws), row["scale"])
-    with atomic(csv) as beside:
-        pd.concat([table, more]).to_csv(beside, index=False, float_format="%.6g")
-    claims_.write_claims(
-        judged,
-        verdicts,
-        artifact=artifact,
-        figure=row["name"],
-        scale=row["scale"],
-        code=code,
-        intervals_cover=COVER,
-        draws=draws,
-        reading="low and high are one-sided bounds at level",
-    )
     by_name = {entry["claim"]: entry for entry in verdicts}
     drawn = draw(table, row, look, footer(table, by_name, row), macro=macro, more=[lambda axis: panel(axis, by_name)])
-    figures.save(drawn, pdf, png)
+    said_of = {"artifact": artifact, "code": code, "draws": draws}
+    publish(drawn, pd.concat([table, more]), verdicts, pdf, png, csv, judged, row=row, **said_of)
+
+
+def publish(
+    figure: "Figure",
+    table: pd.DataFrame,
+    verdicts: list[dict],
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    row: dict,
+    artifact: str,
+    code: str,
+    cover: str = COVER,
+    **more: object,
+) -> None:
+    """Write the four files of a figure: every plotted number, the verdicts with what their intervals cover, and the pictures.
+
+    ``artifact`` says whose claims these are; ``more`` goes into the JSON of the verdicts.
+    """
+    with atomic(csv) as beside:
+        table.to_csv(beside, index=False, float_format="%.6g")
+    reading = "low and high are one-sided bounds at level"
+    about = {"artifact": artifact, "figure": row["name"], "scale": row["scale"], "code": code, "intervals_cover": cover}
+    claims_.write_claims(judged, verdicts, **about, reading=reading, **more)
+    figures.save(figure, pdf, png)
 
 
 def make_as_asked(snakemake: object, **parts: object) -> None:

@@ -19,7 +19,6 @@ import pandas as pd
 from papers.bos_only import curves
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
-from scripts.lib.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -209,19 +208,9 @@ def fig1(
     contrasts = {name: contrast(by_role[a], by_role[b], entries[name]["level"]) for name, (a, b) in ORDER.items()}
     verdicts = claims_.judge(entries, contrasts, row["scale"])
     table = compose(tables, by_claim)
-    with atomic(csv) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
-    claims_.write_claims(
-        judged,
-        verdicts,
-        artifact="fig1",
-        figure=row["name"],
-        scale=row["scale"],
-        code=code,
-        intervals_cover="subsets alone, not items or pretraining seeds",
-        reading="low and high are one-sided bounds at level",
-    )
-    figures.save(draw(table, {entry["claim"]: entry for entry in verdicts}, row), pdf, png)
+    drawn = draw(table, {entry["claim"]: entry for entry in verdicts}, row)
+    about = {"artifact": "fig1", "code": code, "cover": "subsets alone, not items or pretraining seeds"}
+    curves.publish(drawn, table, verdicts, pdf, png, csv, judged, row=row, **about)
 
 
 if __name__ == "__main__":

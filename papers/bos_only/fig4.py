@@ -16,7 +16,7 @@ from papers.bos_only import curves
 from papers.bos_only.curves import COVER, DRAWS, INK
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
-from scripts.lib.files import atomic, read_card
+from scripts.lib.files import read_card
 from scripts.lib.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -278,27 +278,16 @@ def fig4(
     items = references({name: pd.read_parquet(path) for name, path in zip(names, by_item, strict=True)}, row)
     table = pd.concat([table, items], ignore_index=True)
     thresholds = read_thresholds(splits)
-    drawn = {**row, "arms": {side: row["arms"][side] for side in ARMS}, "tasks": {outcome: row["tasks"][outcome]}}
-    found = curves.changes(curves.read_scores(evaluations), drawn)
-    changes = curves.plotted(found, drawn)
-    values = curves.arms_of(found, drawn, ARMS, [outcome])[0]
+    of_outcome = {**row, "arms": {side: row["arms"][side] for side in ARMS}, "tasks": {outcome: row["tasks"][outcome]}}
+    found = curves.changes(curves.read_scores(evaluations), of_outcome)
+    changes = curves.plotted(found, of_outcome)
+    values = curves.arms_of(found, of_outcome, ARMS, [outcome])[0]
     entries = claims_.read_claims(claims, "fig4")
     verdicts = claims_.judge(entries, findings(values, found[ARMS[0], outcome].epochs, entries, draws), row["scale"])
-    with atomic(csv) as beside:
-        both = pd.concat([table, changes[changes["task"] == outcome].assign(panel="change")], ignore_index=True)
-        both.assign(threshold=thresholds["value"]).to_csv(beside, index=False, float_format="%.6g")
-    claims_.write_claims(
-        judged,
-        verdicts,
-        artifact="fig4",
-        scale=row["scale"],
-        code=code,
-        threshold=thresholds["how"],
-        intervals_cover=COVER,
-        draws=draws,
-        reading="low and high are one-sided bounds at level",
-    )
-    figures.save(draw(table, changes, verdicts, thresholds, row), pdf, png)
+    both = pd.concat([table, changes[changes["task"] == outcome].assign(panel="change")], ignore_index=True)
+    drawn = draw(table, changes, verdicts, thresholds, row)
+    about = {"artifact": "fig4", "code": code, "draws": draws, "threshold": thresholds["how"]}
+    curves.publish(drawn, both.assign(threshold=thresholds["value"]), verdicts, pdf, png, csv, judged, row=row, **about)
 
 
 if __name__ == "__main__":

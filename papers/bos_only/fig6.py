@@ -19,7 +19,7 @@ from papers.bos_only.curves import COVER, DRAWS, INK
 from scripts.audits.nll import length_for
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
-from scripts.lib.files import atomic, read_card
+from scripts.lib.files import read_card
 from scripts.lib.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -311,19 +311,8 @@ def fig6(
     table = plotted(tables, by_length, name, draws, 0.05)
     hottest = max(row["own"], key=float)
     says = footer(table, verdicts, by_length["own", hottest], uniform, row)
-    with atomic(csv) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
-    claims_.write_claims(
-        judged,
-        verdicts,
-        artifact=name,
-        scale=row["scale"],
-        code=code,
-        intervals_cover=cover,
-        draws=draws,
-        reading="low and high are one-sided bounds at level",
-    )
-    figures.save(draw(table, verdicts, row, says), pdf, png)
+    about = {"artifact": name, "code": code, "cover": cover, "draws": draws}
+    curves.publish(draw(table, verdicts, row, says), table, verdicts, pdf, png, csv, judged, row=row, **about)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import pandas as pd
 from papers.bos_only import curves
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
-from scripts.lib.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -435,21 +434,8 @@ def fig8(
     table = plotted(found, search, row)
     entries = claims_.read_claims(claims, "fig8")
     verdicts = claims_.judge(entries, findings(found, row, entries, draws), row["scale"])
-    with atomic(csv) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
-    claims_.write_claims(
-        judged,
-        verdicts,
-        artifact="fig8",
-        figure=row["name"],
-        scale=row["scale"],
-        code=code,
-        intervals_cover=COVER,
-        draws=draws,
-        near=near,
-        reading="low and high are one-sided bounds at level",
-    )
-    figures.save(draw(table, verdicts, row), pdf, png)
+    about = {"artifact": "fig8", "code": code, "cover": COVER, "draws": draws, "near": near}
+    curves.publish(draw(table, verdicts, row), table, verdicts, pdf, png, csv, judged, row=row, **about)
 
 
 if __name__ == "__main__":
