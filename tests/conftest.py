@@ -53,7 +53,9 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
     options = [each for each in arguments if each.startswith("-")]
     targets = [each for each in arguments if not each.startswith("-")]
     triggers = ["--rerun-triggers", "mtime", "params", "input"]
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *triggers, *options, "--", *targets]
+    # with the default of 1 s Snakemake comes to look for ready jobs many times a second; the Makefile has this too
+    rate = ["--max-jobs-per-timespan", "300/3s"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *rate, *triggers, *options, "--", *targets]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if check and done.returncode:
