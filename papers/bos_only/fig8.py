@@ -185,7 +185,7 @@ def reach(nll: np.ndarray, share: np.ndarray, target: float) -> float:
 def matched(nll: np.ndarray, share: np.ndarray, other_nll: np.ndarray, other_share: np.ndarray) -> tuple[float, float, float]:
     """Both paths' shares at the largest loss that both reach: (loss, own share, the other's).
 
-    Where one of them never rises above the base's loss, that is the base's, and the shares are equal.
+    Where one of them never rises above the base's loss, that is the base's, and the shares are equal: nothing is compared.
     """
     target = max(min(nll.max(), other_nll.max()), nll[0])
     return float(target), reach(nll, share, target), reach(other_nll, other_share, target)
@@ -258,14 +258,21 @@ def findings(found: dict[tuple[str, str], Given], row: dict, claims: dict[str, d
         target, mine, theirs = matched(nll, share, *other[:2])
         at = [matched(*each) for each in zip(drawn_nll, drawn_share, other[2], other[3], strict=True)]
         differences = np.array([one - two for _, one, two in at])
-        out[name] = curves.plain(mine - theirs, differences, claims[name]["level"]) | {
-            "heldout_nll": target,
-            "base_nll": float(nll[0]),
-            "last_nll": float(nll[-1]),
-            "control_largest_nll": float(other[0].max()),
-            "self": mine,
-            "control": theirs,
-        }
+        compared = curves.plain(mine - theirs, differences, claims[name]["level"])
+        common = target > nll[0]  # else only the base itself is compared, with itself
+        out[name] = (
+            compared
+            | ({} if common else {"low": -1.0, "high": 1.0})
+            | {
+                "common_loss": bool(common),
+                "heldout_nll": target,
+                "base_nll": float(nll[0]),
+                "last_nll": float(nll[-1]),
+                "control_largest_nll": float(other[0].max()),
+                "self": mine,
+                "control": theirs,
+            }
+        )
     return out
 
 
@@ -397,7 +404,11 @@ def _footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
         part = _mean(table, SELF, task, "exact unseen") if (table["quantity"] == "exact unseen").any() else None
         if part is not None:
             unseen.append(f"{task} {part['value'].iloc[0]:.3g} of {part['n'].iloc[0]}")
-    at = [f"{name.replace('_', ' ')} {curves.said(by_name[f'fig8-below-{name}'])}" for name in row["controls"]]
+    at = []
+    for name in row["controls"]:
+        entry = by_name[f"fig8-below-{name}"]
+        found = curves.said(entry) if entry["common_loss"] else f"no loss above the base's in common, {entry['verdict']}"
+        at.append(f"{name.replace('_', ' ')} {found}")
     return [
         f"{curves.SCALES[row['scale']]}. Greedy completion of every training passage of the held-out half; {subsets} subsets "
         "of self. Bars: 95 % (Wilson); bands: \u00b11 sd over subsets."
