@@ -62,7 +62,10 @@ def likelihoods(audits: Audits, column: str = "nll") -> dict[tuple[str, str], np
     return out
 
 
-def gaps(values: dict[tuple[str, str], np.ndarray], draws: int, name: str) -> tuple[dict, dict]:
+Gaps = tuple[dict, dict]
+
+
+def gaps(values: dict[tuple[str, str], np.ndarray], name: str, draws: int = DRAWS) -> Gaps:
     """Means and gaps: ``{(side, t): (mean, draws)}`` and ``{t: (own minus cross, draws)}``."""
     means = {key: (float(v.mean()), resampled_means(v, draws, seed_of(name, "documents", *key))) for key, v in values.items()}
     found = {
@@ -71,9 +74,9 @@ def gaps(values: dict[tuple[str, str], np.ndarray], draws: int, name: str) -> tu
     return means, found
 
 
-def likelihood_findings(values: dict, claims: dict[str, dict], name: str, draws: int = DRAWS) -> dict[str, dict]:
+def likelihood_findings(measured: Gaps, claims: dict[str, dict], name: str) -> dict[str, dict]:
     """What was found for the claims on likelihood: the gap at the highest temperature, and whether it is the smallest."""
-    means, found = gaps(values, draws, name)
+    means, found = measured
     *cooler, hottest = sorted(found, key=float)
     claim = claims[f"{name}-gap-at-1.25"]
     gap, drawn = found[hottest]
@@ -109,7 +112,7 @@ def effect_findings(
     return out
 
 
-def plotted(audits: Audits, lengths: Audits, name: str, draws: int, level: float) -> pd.DataFrame:
+def plotted(audits: Audits, lengths: Audits, measured: Gaps, as_text: Gaps, level: float) -> pd.DataFrame:
     """Every plotted number: panel, side, temperature, x, y, low, high, n.
 
     density: of the documents' mean NLL (x) by Gaussian kernels of Scott's width on a grid from 0 on; mean: with its interval;
@@ -119,15 +122,14 @@ def plotted(audits: Audits, lengths: Audits, name: str, draws: int, level: float
     """
     from scipy import stats
 
-    values, texts = likelihoods(audits), likelihoods(audits, "nll_text")
+    values = likelihoods(audits)
     grid = np.linspace(0, np.ceil(max(v.max() for v in values.values())), STEPS)
     lines = []
-    for panel, some in (("", values), (" as text", texts)):
-        means, found = gaps(some, draws, name)
+    for panel, (means, found) in (("", measured), (" as text", as_text)):
         for (side, t), (mean, drawn) in means.items():
-            lines.append((f"mean{panel}", side, t, np.nan, mean, *statistics.interval(drawn, level), len(some[side, t])))
+            lines.append((f"mean{panel}", side, t, np.nan, mean, *statistics.interval(drawn, level), len(values[side, t])))
         for t, (gap, drawn) in found.items():
-            n = len(some["own", t]) + len(some["cross", t])
+            n = len(values["own", t]) + len(values["cross", t])
             lines.append((f"gap{panel}", "own minus cross", t, float(t), gap, *statistics.interval(drawn, level), n))
     for (side, t), v in values.items():
         kernel = stats.gaussian_kde(v) if len(v) > 2 and v.std() > 0 else None
@@ -299,7 +301,8 @@ def fig6(
     tables = {key: pd.read_parquet(path) for key, path in zip(keys, audits, strict=True)}
     by_length = {key: pd.read_csv(path) for key, path in zip(keys, lengths, strict=True)}
     entries = claims_.read_claims(claims, name)
-    found = likelihood_findings(likelihoods(tables), entries, name, draws)
+    measured = gaps(likelihoods(tables), name, draws)
+    found = likelihood_findings(measured, entries, name)
     cover = "documents of these corpora, not source models or pretraining seeds"
     if row["arms"]:
         drawn = {**row, "arms": {side: row["arms"][side] for side in SIDES}}
@@ -308,7 +311,8 @@ def fig6(
         found |= effect_findings(values, changes[SIDES[0], next(iter(row["tasks"]))].epochs, entries, draws)
         cover += f"; of training: {COVER}"
     verdicts = claims_.judge(entries, found, row["scale"])
-    table = plotted(tables, by_length, name, draws, 0.05)
+    as_text = gaps(likelihoods(tables, "nll_text"), name, min(draws, 2000))  # shown, not judged
+    table = plotted(tables, by_length, measured, as_text, 0.05)
     hottest = max(row["own"], key=float)
     says = footer(table, verdicts, by_length["own", hottest], uniform, row)
     about = {"artifact": name, "code": code, "cover": cover, "draws": draws}

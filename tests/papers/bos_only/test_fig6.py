@@ -59,7 +59,7 @@ def documents(means, n=800, seed=0):
 def verdicts(means, figure="fig6", n=800, seed=0, draws=400, scale="laptop"):
     entries = {k: v for k, v in claims.read_claims(CLAIMS, figure).items() if "helps" not in k and "harms" not in k}
     entries.pop("fig6-opposite-effects", None)
-    found = fig6.likelihood_findings(fig6.likelihoods(documents(means, n, seed)), entries, figure, draws)
+    found = fig6.likelihood_findings(fig6.gaps(fig6.likelihoods(documents(means, n, seed)), figure, draws), entries, figure)
     return {entry["claim"]: entry["verdict"] for entry in claims.judge(entries, found, scale)}
 
 
