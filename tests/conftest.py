@@ -20,6 +20,15 @@ def _figures_are_closed():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No hub, whatever this machine reaches or has stored before."""
+    for name, value in (("HF_HUB_OFFLINE", True), ("HF_HUB_CACHE", str(tmp_path / "hub"))):
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    for name, value in (("HF_HUB_OFFLINE", True), ("HF_DATASETS_CACHE", tmp_path / "datasets")):
+        monkeypatch.setattr(f"datasets.config.{name}", value)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

@@ -201,7 +201,7 @@ def test_the_suite_is_gsm8k_with_other_documents(docs, tmp_path, monkeypatch):
     assert {line[4] for line in scores["old"]} == {0.0}, "whoever has the published answers by heart gets nothing"
 
 
-def test_without_network_one_line_names_the_row(tmp_path):
+def test_without_network_one_line_names_the_row(tmp_path, offline):
     with pytest.raises(SystemExit, match="key of: lm-eval has no gsm9k.yaml"):
         write_suite(tmp_path / "suite", row={**ROW, "of": "gsm9k"}, code="c")
     with pytest.raises(SystemExit) as error:

@@ -74,7 +74,7 @@ def shipped(monkeypatch):
     return {"name": "published", "kind": "harness", "tasks": {"arc_challenge": {}}}
 
 
-def test_without_network_one_line_names_the_row(shipped):
+def test_without_network_one_line_names_the_row(shipped, offline):
     with pytest.raises(NoTasks) as error:
         load_tasks(shipped)
     assert "suite published, key tasks: arc_challenge cannot be had from the hub" in str(error.value)
@@ -83,7 +83,7 @@ def test_without_network_one_line_names_the_row(shipped):
         load_tasks({**shipped, "tasks": {"arc_hard": {}}})
 
 
-def test_tasks_that_run_code_need_a_sandbox_that_holds(shipped, row, suite, monkeypatch):
+def test_tasks_that_run_code_need_a_sandbox_that_holds(shipped, row, suite, monkeypatch, offline):
     import lm_eval.api.task
 
     def broken():

@@ -77,9 +77,7 @@ def test_what_must_not_be_loaded_is_refused(folder, tmp_path):
     refused("only pytorch_model.bin, which can run code")
 
 
-def test_without_network_one_line_says_what_to_write(tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+def test_without_network_one_line_says_what_to_write(tmp_path, offline):
     row = {"name": "Big-1B", "kind": "hub", "repo": "maker/Big-1B", "revision": "0" * 40, "bos": 9}
     with pytest.raises(BadModel) as caught:
         place(tmp_path / "out", row=row, code="c")
