@@ -1,4 +1,4 @@
-# Makes .venv from the lock, then leaves every target to Snakemake, which alone knows what is up to date.
+# Makes .venv from the lock, then leaves every target to Snakemake, which alone knows what is up to date and looks for ready jobs every 3 s (its default of 1 s adds up: each finished job brings one more look).
 CORES ?= 2
 export OMP_NUM_THREADS = 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)

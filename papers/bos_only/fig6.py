@@ -122,14 +122,14 @@ def plotted(audits: Audits, lengths: Audits, measured: Gaps, as_text: Gaps, leve
     """
     from scipy import stats
 
-    values = likelihoods(audits)
+    values, texts = likelihoods(audits), likelihoods(audits, "nll_text")
     grid = np.linspace(0, np.ceil(max(v.max() for v in values.values())), STEPS)
     lines = []
-    for panel, (means, found) in (("", measured), (" as text", as_text)):
+    for panel, some, (means, found) in (("", values, measured), (" as text", texts, as_text)):
         for (side, t), (mean, drawn) in means.items():
-            lines.append((f"mean{panel}", side, t, np.nan, mean, *statistics.interval(drawn, level), len(values[side, t])))
+            lines.append((f"mean{panel}", side, t, np.nan, mean, *statistics.interval(drawn, level), len(some[side, t])))
         for t, (gap, drawn) in found.items():
-            n = len(values["own", t]) + len(values["cross", t])
+            n = len(some["own", t]) + len(some["cross", t])
             lines.append((f"gap{panel}", "own minus cross", t, float(t), gap, *statistics.interval(drawn, level), n))
     for (side, t), v in values.items():
         kernel = stats.gaussian_kde(v) if len(v) > 2 and v.std() > 0 else None

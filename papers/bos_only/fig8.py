@@ -258,21 +258,17 @@ def findings(found: dict[tuple[str, str], Given], row: dict, claims: dict[str, d
         target, mine, theirs = matched(nll, share, *other[:2])
         at = [matched(*each) for each in zip(drawn_nll, drawn_share, other[2], other[3], strict=True)]
         differences = np.array([one - two for _, one, two in at])
-        compared = curves.plain(mine - theirs, differences, claims[name]["level"])
-        common = target > nll[0]  # else only the base itself is compared, with itself
-        out[name] = (
-            compared
-            | ({} if common else {"low": -1.0, "high": 1.0})
-            | {
-                "common_loss": bool(common),
-                "heldout_nll": target,
-                "base_nll": float(nll[0]),
-                "last_nll": float(nll[-1]),
-                "control_largest_nll": float(other[0].max()),
-                "self": mine,
-                "control": theirs,
-            }
-        )
+        out[name] = curves.plain(mine - theirs, differences, claims[name]["level"]) | {
+            "common_loss": bool(target > nll[0]),
+            "heldout_nll": target,
+            "base_nll": float(nll[0]),
+            "last_nll": float(nll[-1]),
+            "control_largest_nll": float(other[0].max()),
+            "self": mine,
+            "control": theirs,
+        }
+        if not out[name]["common_loss"]:  # the base would be compared with itself
+            out[name] |= {"low": -1.0, "high": 1.0}
     return out
 
 
