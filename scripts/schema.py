@@ -66,6 +66,13 @@ def _levels(value: object) -> str | None:
     return None if good and value else "a list of rising numbers above 0"
 
 
+def _shape(value: object) -> str | None:
+    """What scripts/costs.py reckons with; kv_heads and tied may be left out (as many as heads; tied)."""
+    needed = {"architecture", "hidden", "layers", "heads", "feedforward", "vocabulary"}
+    good = isinstance(value, dict) and needed <= set(value) <= needed | {"kv_heads", "tied"}
+    return None if good else f"a mapping of {', '.join(sorted(needed))}, and optionally kv_heads and tied"
+
+
 _text = _is(str, "a string")
 _names = _is((list, str), "a list of strings")
 _table = _is(dict, "a mapping")
@@ -139,6 +146,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "hub": {
             "repo": _text,
             "revision": _revision,
+            "shape": _shape,
             "bos": _whole,
             "parameters": _count,
             "licence": _text,

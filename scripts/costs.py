@@ -1,0 +1,369 @@
+"""What a job costs: reads the checked rows and scripts/costs.yaml; makes seconds, memory, disk and downloads of a job.
+
+Answers the rules' `resources:` (scripts/answers.py) and `python -m scripts.plan`. No job's output is read: the answer for a job
+that was never run comes from parameters, tokens and items in its rows and from rates, which costs.yaml gives with their source.
+"""
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+from scripts.code import ROOT
+from scripts.study import StudyError, load, read_yaml, row_at
+
+GPU_SCALES = ("gpu", "paper")
+
+
+class Shape(NamedTuple):
+    """What a model's arithmetic depends on."""
+
+    parameters: int
+    matrix: int  # parameters that each token is multiplied with: all but an embedding that is no output matrix too
+    attention: int  # layers times the width of all heads
+    cache: int  # bytes of keys and values of one token, in 16 bits
+    vocabulary: int
+
+
+class Cost(NamedTuple):
+    """What a job takes."""
+
+    seconds: float = 0.0
+    gpus: int = 0
+    gpu_bytes: float = 0.0  # memory of one GPU
+    memory: float = 2e9  # bytes of main memory
+    disk: float = 0.0  # bytes of declared outputs
+    download: float = 0.0  # bytes
+    uncertain: bool = False  # a rate or a size behind it is assumed
+
+
+@cache
+def rates() -> dict:
+    """scripts/costs.yaml."""
+    return read_yaml(ROOT / "scripts/costs.yaml")
+
+
+@cache
+def machine_of(scale: str) -> str:
+    """The name of the machine that a scale's heavy jobs run on: cpu, or the GPU of config.yaml, key machines.
+
+    Raises:
+        StudyError: when config.yaml names a machine that costs.yaml does not have.
+    """
+    if scale not in GPU_SCALES:
+        return "cpu"
+    name = read_yaml(ROOT / "config.yaml").get("machines", {}).get(scale)
+    if name not in rates()["machines"]:
+        known = ", ".join(rates()["machines"])
+        raise StudyError(f"config.yaml, key machines, {scale}: expected one of {known}, found {name!r}")
+    return name
+
+
+def shape(
+    *,
+    architecture: str,
+    hidden: int,
+    layers: int,
+    heads: int,
+    feedforward: int,
+    vocabulary: int,
+    kv_heads: int = 0,
+    tied: bool = True,
+) -> Shape:
+    """A model's shape from its configuration; biases and norms (under 0.1 % of the parameters) are left out.
+
+    A SwiGLU layer (qwen2, qwen3, llama) has 3 hidden x feedforward matrices, one of GPT-NeoX has 2. One layer of hidden 4,
+    2 heads, feedforward 8 and vocabulary 10, tied, as Llama: 4 x 16 + 3 x 32 + 40 = 200 parameters.
+
+    >>> shape(architecture="llama", hidden=4, layers=1, heads=2, feedforward=8, vocabulary=10).parameters
+    200
+    """
+    narrow = hidden * (kv_heads or heads) // heads
+    layer = 2 * hidden * hidden + 2 * hidden * narrow + (2 if architecture == "gpt_neox" else 3) * hidden * feedforward
+    matrix = layers * layer + vocabulary * hidden
+    parameters = matrix + (0 if tied else vocabulary * hidden)
+    return Shape(parameters, matrix, layers * hidden, 2 * layers * narrow * 2, vocabulary)
+
+
+@cache
+def shape_of(model: str, scale: str) -> Shape:
+    """The shape of a model row.
+
+    A model of the user counts as its ``parameters``, with attention and the cache left out.
+    """
+    row = row_at("models", model, scale)
+    if row["kind"] == "scratch":
+        vocabulary = row_at("tokenizers", row["tokenizer"], scale)["vocabulary"]
+        keys = ("architecture", "hidden", "layers", "heads", "feedforward")
+        return shape(**{key: row[key] for key in keys}, vocabulary=vocabulary, tied=row["architecture"] != "gpt_neox")
+    if "shape" in row:
+        return shape(**row["shape"])._replace(parameters=row["parameters"])
+    n = row.get("parameters", 0)
+    return Shape(n, n, 0, 0, 0)
+
+
+def forward_flops(model: Shape, tokens: float, length: float) -> float:
+    """FLOPs of a forward pass over ``tokens`` in sequences of ``length``: 2N a token, and 4 x layers x width x length / 2.
+
+    Each token is multiplied with each weight once (2 FLOPs), and its queries with the keys and its attention weights with the
+    values of half the sequence on average, since attention is causal (PaLM's appendix B counts the whole sequence).
+    """
+    return tokens * (2 * model.matrix + 2 * model.attention * length)
+
+
+def train_flops(model: Shape, tokens: float, length: float) -> float:
+    """FLOPs of training on ``tokens``: three times the forward pass, 6ND and its attention term."""
+    return 3 * forward_flops(model, tokens, length)
+
+
+def _work(scale: str, flops: float, what: str) -> float:
+    """Seconds of some FLOPs of a kind (train | score | generate) on a scale's machine, one GPU or one core."""
+    machine = rates()["machines"][machine_of(scale)]
+    return flops / (machine["flops"] * machine[what] if "flops" in machine else machine[what])
+
+
+def generate_seconds(model: Shape, scale: str, engine: str, sequences: float, prompt: float, new: float) -> float:
+    """Seconds of generating ``new`` tokens after ``prompt`` tokens for each of ``sequences``.
+
+    On a CPU by FLOPs. On a GPU each step reads all weights and the cache of the sequences that are decoded together, or
+    computes, whichever takes longer; the prompts are a forward pass.
+    """
+    machine = rates()["machines"][machine_of(scale)]
+    if "flops" not in machine:
+        return _work(scale, forward_flops(model, sequences * (prompt + new), prompt + new), "generate")
+    how = rates()["engines"][engine]
+    free = 0.85 * machine["memory"] - 2 * model.parameters
+    together = max(1.0, min(how["together"], sequences, free / max(model.cache * (prompt + new), 1)))
+    read = 2 * model.matrix + together * model.cache * (prompt + new / 2)
+    compute = together * 2 * model.matrix / (machine["flops"] * machine["score"])
+    step = how["step"] + max(read / (rates()["bandwidth"] * machine["bandwidth"]), compute)
+    steps = math.ceil(sequences / together) * new
+    return steps * step + _work(scale, forward_flops(model, sequences * prompt, prompt), "score")
+
+
+def start_seconds(scale: str) -> float:
+    """Seconds until a heavy job begins its work."""
+    return rates()["machines"][machine_of(scale)]["start"]
+
+
+# --- the heavy rules: wildcards and scale -> cost
+
+
+def _gpus(scale: str, row: dict, key: str) -> int:
+    return row.get(key, 1) if scale in GPU_SCALES else 0
+
+
+def pretrain(wildcards: dict, scale: str) -> Cost:
+    """A model from scratch."""
+    row, model = row_at("models", wildcards["model"], scale), shape_of(wildcards["model"], scale)
+    flops = train_flops(model, row["tokens"], row["block"])
+    return Cost(start_seconds(scale) + _work(scale, flops, "train"), memory=1.5e9, disk=4 * model.parameters)
+
+
+def checkpoints(row: dict) -> int:
+    """How many directories a run saves: every epoch that its row names but 0, which is the base, for each subset."""
+    return row["subsets"] * sum(epoch > 0 for epoch in row["checkpoints"])
+
+
+def train(wildcards: dict, scale: str) -> Cost:
+    """A run: all subsets, all epochs. Its disk is its checkpoints, 4 bytes a parameter."""
+    row = row_at("runs", wildcards["run"], scale)
+    model = shape_of(row["base"], scale)
+    gpus = _gpus(scale, row, "gpus")
+    tokens = row["tokens"] * row["subsets"] * max(row["checkpoints"])
+    seconds = _work(scale, train_flops(model, tokens, row["block"]), "train") / max(gpus, 1)
+    return Cost(
+        start_seconds(scale) + seconds,
+        gpus=gpus,
+        gpu_bytes=train_bytes(model, row) if gpus else 0,
+        memory=1.2e9 + 24 * model.parameters,
+        disk=checkpoints(row) * 4 * model.parameters,
+    )
+
+
+def train_bytes(model: Shape, row: dict) -> float:
+    """Bytes of one GPU that training a model takes without sharding.
+
+    16 a parameter (float32 weights, gradients and two moments of AdamW); the logits of a micro-batch in 16 and twice in 32
+    bits; and activations in 16 bits: 34 x layers x width a token (Korthikanti et al. 2022, equation 2, without attention
+    matrices), or 2 with gradient checkpointing.
+    """
+    tokens = row.get("micro_batch", row["batch"]) * row["block"]
+    activations = (2 if row.get("gradient_checkpointing") else 34) * model.attention
+    return 16 * model.parameters + tokens * (10 * model.vocabulary + activations)
+
+
+def bos(wildcards: dict, scale: str) -> Cost:
+    """Samples from BOS: one shard of a corpus."""
+    row = row_at("corpora", wildcards["corpus"], scale)
+    model = shape_of(row["source_model"], scale)
+    gpus = _gpus(scale, row, "tensor_parallel")
+    samples = row["samples"] / row.get("shards", 1)
+    engine = row["engine"] if row["engine"] in rates()["engines"] else "hf"
+    seconds = generate_seconds(model, scale, engine, samples, 1, row["max_new_tokens"]) / max(gpus, 1)
+    return Cost(
+        start_seconds(scale) + (rates()["engines"][engine]["start"] if gpus else 0) + seconds,
+        gpus=gpus,
+        gpu_bytes=2 * model.parameters / max(gpus, 1) + 2e9 if gpus else 0,
+        memory=1.2e9 + 4 * model.parameters,
+        disk=samples * row["max_new_tokens"] * 6,
+    )
+
+
+def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]:
+    """Seconds of one model on a suite, and how many items it has."""
+    known = rates()["benchmarks"]
+    seconds, items = 0.0, 0.0
+    backend = suite["backend"] if suite["backend"] in rates()["engines"] else "hf"
+    for name, task in suite["tasks"].items():
+        size = known.get(name, known["pocket"])
+        generated = task["metric"] not in ("acc", "acc_norm")
+        kind = "code_items" if task["group"] == "code" else "generated_items" if generated else "choice_items"
+        count = size["items"] if "items" in size else suite[kind]
+        count = min(count, suite.get("limit", count))
+        prompt = size["tokens"] + size["example"] * task.get("shots", 0)
+        if generated:
+            seconds += generate_seconds(model, scale, backend, count, prompt, size["generated"])
+        else:
+            tokens = prompt + size["requests"] * size["choice"] if "choice" in size else size["requests"] * prompt
+            seconds += _work(scale, forward_flops(model, count * tokens, prompt), "score")
+        seconds += count * size.get("seconds", 0)
+        items += count
+    return seconds, items
+
+
+def _evaluation(model: str, suite: str, scale: str, number: int) -> Cost:
+    row, size = row_at("suites", suite, scale), shape_of(model, scale)
+    seconds, items = _suite_seconds(row, size, scale)
+    gpus = _gpus(scale, {}, "")
+    if gpus and row["backend"] == "vllm":
+        seconds += rates()["engines"]["vllm"]["start"]  # weights cannot be swapped: an engine a checkpoint
+    return Cost(
+        start_seconds(scale) + rates()["harness"] + number * seconds,
+        gpus=gpus,
+        gpu_bytes=2 * size.parameters + 64 * 1024 * size.cache + 16 * 512 * 6 * size.vocabulary if gpus else 0,
+        memory=1.2e9 + 8 * size.parameters,
+        disk=number * items * 12,
+        uncertain=True,
+    )
+
+
+def evaluate_run(wildcards: dict, scale: str) -> Cost:
+    """All checkpoints of a run, and its base, on one suite."""
+    run = row_at("runs", wildcards["run"], scale)
+    number = len(run["levels"]) if run["kind"] == "noise" else checkpoints(run)
+    return _evaluation(run["base"], wildcards["suite"], scale, 1 + number)
+
+
+def evaluate_model(wildcards: dict, scale: str) -> Cost:
+    """One model on one suite."""
+    return _evaluation(wildcards["model"], wildcards["suite"], scale, 1)
+
+
+def extract(wildcards: dict, scale: str) -> Cost:
+    """Greedy continuation of all candidates, and the loss on held-out documents, for all checkpoints of a run."""
+    run, suite = row_at("runs", wildcards["run"], scale), row_at("suites", wildcards["suite"], scale)
+    model = shape_of(run["base"], scale)
+    number = 1 + (len(run["levels"]) if run["kind"] == "noise" else checkpoints(run))
+    sources = load()[scale]["sources"]
+    candidates = 0
+    for task in suite["tasks"].values():
+        for name in task["candidates"]:
+            source = sources[name]
+            candidates += sum(source["passages"].values()) if "passages" in source else source["documents"]
+    length = suite["prefix"] + suite["suffix"]
+    seconds = generate_seconds(model, scale, "hf", candidates, suite["prefix"], suite["suffix"])
+    heldout = suite["heldout"] * len(suite["tasks"])
+    seconds += _work(scale, forward_flops(model, candidates * length + heldout * rates()["heldout"], length), "score")
+    gpus = _gpus(scale, {}, "")
+    return Cost(
+        start_seconds(scale) + number * seconds,
+        gpus=gpus,
+        gpu_bytes=2 * model.parameters + 4e9 if gpus else 0,
+        memory=1.2e9 + 8 * model.parameters,
+        disk=number * candidates * 20,
+        uncertain=True,
+    )
+
+
+def nll(wildcards: dict, scale: str) -> Cost:
+    """Mean NLL of a corpus (or of a model's corpora at all temperatures) under a model."""
+    tables, model = load()[scale]["corpora"], shape_of(wildcards["model"], scale)
+    if "writer" in wildcards:
+        rows = [r for r in tables.values() if r["name"].startswith(f"bos-{wildcards['writer']}-t")]
+    else:
+        rows = [tables[wildcards["corpus"]]]
+    tokens = sum(_samples(row["name"], scale) * row.get("max_new_tokens", 512) for row in rows)
+    gpus = _gpus(scale, {}, "")
+    seconds = _work(scale, forward_flops(model, tokens, 512), "score")
+    return Cost(start_seconds(scale) + seconds, gpus=gpus, gpu_bytes=2 * model.parameters + 4e9 if gpus else 0, memory=3e9)
+
+
+def _samples(corpus: str, scale: str) -> int:
+    """Documents of a corpus; a corpus made of another has at most as many."""
+    row = row_at("corpora", corpus, scale)
+    return row["samples"] if "samples" in row else _samples(row["corpus"], scale)
+
+
+def similarity(wildcards: dict, scale: str) -> Cost:
+    """The embedding of a corpus and of a suite's items."""
+    embedder = row_at("embedders", wildcards["embedder"], scale)
+    gpus = _gpus(scale, {}, "")
+    if "parameters" not in embedder:
+        return Cost(2.5 + 5e-4 * _samples(wildcards["corpus"], scale), memory=2e9)
+    tokens = _samples(wildcards["corpus"], scale) * embedder.get("max_tokens", 512)
+    seconds = _work(scale, 2 * embedder["parameters"] * tokens, "score")
+    return Cost(
+        start_seconds(scale) + seconds,
+        gpus=gpus,
+        gpu_bytes=2 * embedder["parameters"] + 4e9,
+        memory=2e9 + 4 * embedder["parameters"],
+    )
+
+
+HEAVY = {
+    "pretrain": pretrain,
+    "train": train,
+    "bos": bos,
+    "evaluate_run": evaluate_run,
+    "evaluate_model": evaluate_model,
+    "extract": extract,
+    "nll": nll,
+    "nll_of_all_temperatures": nll,
+    "similarity": similarity,
+}
+
+
+def _light(rule: str, wildcards: dict, scale: str) -> Cost:
+    """A job of one core: its constant, and its documents'."""
+    first, *each = rates()["light"][rule]
+    documents = 0
+    if "corpus" in wildcards and wildcards["corpus"] in load()[scale]["corpora"]:
+        documents = _samples(wildcards["corpus"], scale)
+    elif "source" in wildcards:
+        documents = row_at("sources", wildcards["source"], scale).get("documents", 0)
+    elif rule == "budget":
+        documents = _samples(row_at("runs", wildcards["run"], scale)["corpus"], scale)
+    seconds = first + sum(each) * documents / 1000
+    download = 0.0
+    if rule == "hub_model":
+        row = row_at("models", wildcards["model"], scale)
+        download = row.get("bytes", 2 * row["parameters"])
+    elif rule == "hub":
+        row = row_at("sources", wildcards["source"], scale)
+        download = row.get("bytes", 4000 * row["documents"])
+    return Cost(seconds + download / rates()["network"], disk=download or 2000 * documents, download=download)
+
+
+@cache
+def _cost(rule: str, wildcards: tuple, scale: str) -> Cost:
+    known = dict(wildcards)
+    return HEAVY[rule](known, scale) if rule in HEAVY else _light(rule, known, scale)
+
+
+def cost(rule: str, wildcards: dict, scale: str) -> Cost:
+    """What a job of a rule takes.
+
+    Raises:
+        KeyError: for a rule that neither HEAVY nor costs.yaml has.
+    """
+    return _cost(rule, tuple(sorted(wildcards.items())), scale)

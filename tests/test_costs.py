@@ -1,0 +1,149 @@
+"""What jobs cost: arithmetic against cases worked by hand, sizes against transformers' count, rules against the workflow."""
+
+import math
+import re
+
+import pytest
+from snakemake.iocontainers import Wildcards
+
+from scripts import answers, costs, study
+from tests.conftest import ROOT
+
+QWEN = {
+    "architecture": "qwen2",
+    "hidden": 896,
+    "layers": 24,
+    "heads": 14,
+    "kv_heads": 2,
+    "feedforward": 4864,
+    "vocabulary": 151936,
+}
+
+
+def test_parameters_of_a_half_billion_model_by_hand():
+    # a layer: queries and output 896 x 896 each, keys and values 896 x 128 each, three matrices 896 x 4864
+    layer = 2 * 802_816 + 2 * 114_688 + 3 * 4_358_144
+    assert costs.shape(**QWEN).parameters == 24 * layer + 151_936 * 896 == 493_961_216
+    # the model has 494,032,768: biases of queries, keys and values, and norms
+    assert 493_961_216 / 494_032_768 == pytest.approx(1, abs=2e-4)
+
+
+PUBLISHED = {name: row for scale in ("gpu", "paper") for name, row in study.load()[scale]["models"].items() if "shape" in row}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_have_the_shape_and_parameters_of_their_rows(name):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    row = PUBLISHED[name]
+    shape = row["shape"]
+    config = AutoConfig.for_model(
+        shape["architecture"],
+        hidden_size=shape["hidden"],
+        num_hidden_layers=shape["layers"],
+        num_attention_heads=shape["heads"],
+        num_key_value_heads=shape.get("kv_heads", shape["heads"]),
+        head_dim=shape["hidden"] // shape["heads"],
+        intermediate_size=shape["feedforward"],
+        vocab_size=shape["vocabulary"],
+        tie_word_embeddings=shape.get("tied", True),
+    )
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    assert sum(p.numel() for p in model.parameters()) == row["parameters"]
+    assert costs.shape(**shape).parameters == pytest.approx(row["parameters"], rel=1e-3)
+
+
+def test_training_is_6nd_and_attention():
+    shape = costs.shape(**QWEN)
+    # 6 x 493,961,216 a token, and 6 x 24 layers x 896 wide x 512 long (half a sequence, forward and twice backward)
+    assert costs.train_flops(shape, 1000, 512) == pytest.approx(1000 * (2_963_767_296 + 66_060_288))
+
+
+def test_cache_of_a_token_is_keys_and_values_in_16_bits():
+    assert costs.shape(**QWEN).cache == 2 * 24 * 128 * 2  # 12 kB
+
+
+def test_thirteen_checkpoints_of_a_half_billion_model(monkeypatch):
+    row = {
+        **study.row_at("runs", "Qwen2.5-0.5B-on-bos-Qwen2.5-0.5B-t1.0", "paper"),
+        "subsets": 1,
+        "checkpoints": list(range(14)),
+    }
+    monkeypatch.setattr(
+        costs, "row_at", lambda table, name, scale: row if table == "runs" else study.row_at(table, name, scale)
+    )
+    assert costs.checkpoints(row) == 13  # epoch 0 is the base
+    assert costs.train({"run": "any"}, "paper").disk == 13 * 4 * 494_032_768  # 25.7 GB
+
+
+def test_decoding_reads_the_weights_once_a_step():
+    shape = costs.shape(**QWEN)
+    one = costs.generate_seconds(shape, "paper", "vllm", 1, 1, 512)
+    assert 512 / one == pytest.approx(311.55, rel=0.2)  # Qwen's published tokens/s of one sequence at 0.5B
+    many = costs.generate_seconds(shape, "paper", "vllm", 256, 1, 512)
+    assert one < many < 2 * one  # together they cost little more than one
+    assert costs.generate_seconds(shape, "paper", "vllm", 512, 1, 512) == pytest.approx(2 * many, rel=0.01)
+
+
+def test_twice_the_gpus_is_half_the_work(monkeypatch):
+    name = "Qwen2.5-0.5B-on-bos-Qwen2.5-0.5B-t1.0"
+    row = study.row_at("runs", name, "paper")
+    one = costs.train({"run": name}, "paper")
+    monkeypatch.setattr(costs, "row_at", lambda table, *at: {**row, "gpus": 2} if table == "runs" else study.row_at(table, *at))
+    two = costs.train({"run": name}, "paper")
+    start = costs.start_seconds("paper")
+    assert two.gpus == 2 and two.seconds - start == pytest.approx((one.seconds - start) / 2)
+
+
+@pytest.mark.parametrize("scale", study.SCALES)
+def test_every_rule_and_row_has_a_cost(scale):
+    tables = study.load()[scale]
+    jobs = [("train", {"run": n}) for n, r in tables["runs"].items() if r["kind"] == "continual"]
+    jobs += [("bos", {"corpus": n}) for n, r in tables["corpora"].items() if r["method"] == "bos"]
+    jobs += [("curate", {"corpus": n}) for n in tables["corpora"]]
+    for suite, row in tables["suites"].items():
+        for run in tables["runs"]:
+            if row["kind"] != "extraction" or row["model"] == tables["runs"][run]["base"]:
+                jobs.append(("extract" if row["kind"] == "extraction" else "evaluate_run", {"run": run, "suite": suite}))
+    for rule, wildcards in jobs:
+        found = costs.cost(rule, wildcards, scale)
+        assert math.isfinite(found.seconds) and found.seconds > 0 and found.memory > 0, (rule, wildcards)
+        assert found.gpus == 0 or scale in ("gpu", "paper")
+
+
+def test_every_rule_of_the_workflow_is_known():
+    text = "\n".join(p.read_text(encoding="utf-8") for p in [*ROOT.glob("rules/*.smk"), *ROOT.glob("papers/*/rules.smk")])
+    rules = set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.MULTILINE))
+    assert rules == {*costs.HEAVY, *costs.rates()["light"]}
+
+
+def test_what_fits_one_24_gb_card():
+    tables = study.load()["gpu"]
+    memory = costs.rates()["machines"][costs.machine_of("gpu")]["memory"]
+    for run, row in tables["runs"].items():
+        if row["kind"] == "continual":
+            assert costs.train({"run": run}, "gpu").gpu_bytes < memory, run
+    for corpus, row in tables["corpora"].items():
+        if row["method"] == "bos":
+            assert costs.bos({"corpus": corpus}, "gpu").gpu_bytes < memory, corpus
+
+
+def test_a_machine_that_is_not_known_is_named(monkeypatch):
+    monkeypatch.setattr(
+        costs, "read_yaml", lambda path: {"machines": {"paper": "B-9000"}} if path.name == "config.yaml" else {}
+    )
+    costs.machine_of.cache_clear()
+    monkeypatch.setattr(costs, "rates", lambda: {"machines": {"cpu": {}}})
+    with pytest.raises(study.StudyError, match="config.yaml, key machines, paper: expected one of cpu, found 'B-9000'"):
+        costs.machine_of("paper")
+    costs.machine_of.cache_clear()
+
+
+def test_requests_follow_from_the_plan_with_a_margin():
+    wildcards = Wildcards(fromdict={"scale": "paper", "run": "Qwen2.5-0.5B-on-bos-Qwen2.5-0.5B-t1.0"})
+    planned = costs.train({"run": wildcards.run}, "paper")
+    assert 2 * planned.seconds / 60 + 15 <= answers.minutes("train")(wildcards) < 2 * planned.seconds / 60 + 16
+    assert answers.memory("train")(wildcards, attempt=1) == math.ceil(1.5 * planned.memory / 1e6)
+    assert answers.memory("train")(wildcards, attempt=3) == 3 * answers.memory("train")(wildcards, attempt=1)
