@@ -44,6 +44,8 @@ rule similarity:
         "../envs/laptop.yaml"
     resources:
         gpu=answers.gpus,
+        runtime=answers.minutes("similarity"),
+        mem_mb=answers.memory("similarity"),
     params:
         row=answers.json_row("embedders", "embedder"),
         tasks=answers.json_tasks,
@@ -80,6 +82,8 @@ rule nll:
         "../envs/laptop.yaml"
     resources:
         gpu=answers.gpus,
+        runtime=answers.minutes("nll"),
+        mem_mb=answers.memory("nll"),
     params:
         code=code_of("scripts/audits/nll.py"),
     shell:

@@ -109,6 +109,8 @@ rule extract:
         "../envs/laptop.yaml"
     resources:
         gpu=answers.gpus,
+        runtime=answers.minutes("extract"),
+        mem_mb=answers.memory("extract"),
     params:
         row=answers.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/extraction.py"),
@@ -172,6 +174,8 @@ rule evaluate_run:
         "../envs/laptop.yaml"
     resources:
         gpu=answers.gpus,
+        runtime=answers.minutes("evaluate_run"),
+        mem_mb=answers.memory("evaluate_run"),
     params:
         row=answers.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/harness.py"),
@@ -208,6 +212,8 @@ rule evaluate_model:
         "../envs/laptop.yaml"
     resources:
         gpu=answers.gpus,
+        runtime=answers.minutes("evaluate_model"),
+        mem_mb=answers.memory("evaluate_model"),
     params:
         row=answers.json_row("suites", "suite"),
         code=code_of("scripts/evaluation/harness.py"),

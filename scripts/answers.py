@@ -5,12 +5,14 @@ Most take a rule's wildcards, or return a function that does; paths are relative
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable
 from glob import glob
 
 from scripts.code import ROOT, code_of
+from scripts.costs import cost
 from scripts.study import StudyError, load, read_yaml, row_at
 
 
@@ -288,6 +290,24 @@ def near_of(wildcards) -> int:
 def gpus(wildcards) -> int:
     """For ``resources:``: GPUs of a job at this scale."""
     return int(wildcards.scale in ("gpu", "paper"))
+
+
+def minutes(rule: str) -> Callable:
+    """For ``resources: runtime``: twice what the job should take, and a quarter of an hour for what is not known."""
+    return lambda wildcards: math.ceil(15 + cost(rule, _others(wildcards), wildcards.scale).seconds / 30)
+
+
+def memory(rule: str) -> Callable:
+    """For ``resources: mem_mb``: half as much again as the job should need, and as much more with each attempt."""
+
+    def megabytes(wildcards, attempt):
+        return attempt * math.ceil(1.5 * cost(rule, _others(wildcards), wildcards.scale).memory / 1e6)
+
+    return megabytes
+
+
+def _others(wildcards) -> dict[str, str]:
+    return {key: value for key, value in wildcards.items() if key != "scale"}
 
 
 def refuse_without_gpu(scale: str, executor: str) -> None:
