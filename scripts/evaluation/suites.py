@@ -140,7 +140,8 @@ def _prepare_for_code(row: dict, name: str, answers: bool) -> None:
 def items_of(parts: list["Task"]) -> Iterator[tuple[int, "Task", list["Instance"]]]:
     """(item, task, its requests) of one name; a group's items are numbered through its tasks.
 
-    A document that is a variant of another task's item says so by a key ``item`` and has that number.
+    In the suites that this workflow makes (local JSON), a document's key ``item`` is its number, so that a variant of another
+    task's item has that item's; the key of a published data set would mean something else.
     """
     first = 0
     for task in parts:
@@ -148,7 +149,8 @@ def items_of(parts: list["Task"]) -> Iterator[tuple[int, "Task", list["Instance"
         for instance in task.instances:
             items.setdefault(instance.doc_id, []).append(instance)
         for item, instances in items.items():
-            number = instances[0].doc.get("item", first + item) if isinstance(instances[0].doc, dict) else first + item
+            own = instances[0].doc if task.config.dataset_path == "json" else {}
+            number = own.get("item", first + item)
             yield number, task, sorted(instances, key=lambda instance: instance.idx)
         first += max(items) + 1
 

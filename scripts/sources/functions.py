@@ -6,22 +6,15 @@ under the licence that each document names. Docstrings are left out, so that no 
 """
 
 import ast
-import gc
-import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
-from scripts.lib.documents import document, write_documents
-from scripts.lib.progress import Progress, logging_to
-from scripts.sources.prose import NotInstalled, installed, licence_of, modules, pins_of
+from scripts.sources.packages import licence_of, modules, script
 
-SHORTEST, LONGEST = (
-    120,
-    1000,
-)  # characters of a function: shorter ones are mostly accessors, longer ones would fill a block alone
+# characters of a function: shorter ones are mostly accessors, longer ones would fill a block alone
+SHORTEST, LONGEST = 120, 1000
 
 
 def functions(source: str, filename: str = "<string>") -> Iterator[tuple[str, str]]:
@@ -79,35 +72,5 @@ def extract(name: str, package: metadata.Distribution, seen: set[str]) -> Iterat
                 yield code, {**about, "module": module, "object": obj}
 
 
-def make(lock: str | Path, documents: str | Path, *, row: dict, code: str) -> None:
-    """Write the documents of a code row: ``packages`` (names that ``lock`` pins, or name==version).
-
-    Raises:
-        NotInstalled: when the environment is not the one that row and lock describe.
-    """
-    wanted = [row["packages"]] if isinstance(row["packages"], str) else row["packages"]
-    packages = installed(wanted, pins_of(lock), row["name"])
-    rows: list[dict] = []
-    seen: set[str] = set()
-    gc.disable()  # as in prose
-    try:
-        with Progress(row["name"], len(packages), "packages") as progress:
-            for name, package in packages:
-                rows += (document(text, source=row["name"], meta=meta) for text, meta in extract(name, package, seen))
-                progress.add(1)
-    finally:
-        gc.enable()
-    if not rows:
-        raise NotInstalled(f"source row {row['name']}, key packages: {', '.join(wanted)} hold no function of a usable length")
-    used = {name: {"version": package.version, "licence": licence_of(package)} for name, package in packages}
-    write_documents(documents, rows, row=row, code=code, packages=used)
-
-
 if __name__ == "__main__":
-    problem = None
-    with logging_to(snakemake.log[0]):
-        try:
-            make(snakemake.input.lock, snakemake.output.documents, row=snakemake.params.row, code=snakemake.params.code)
-        except NotInstalled as error:
-            print(problem := str(error))
-    sys.exit(problem)
+    script(snakemake, extract, "function of a usable length")

@@ -6,16 +6,12 @@ belongs to the packages' authors, under the licence that each document names.
 """
 
 import ast
-import gc
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path, PurePosixPath
 
-from scripts.lib.documents import document, write_documents
-from scripts.lib.progress import Progress, logging_to
+from scripts.sources.packages import licence_of, modules, script
 
 SHORTEST = 120  # characters of a paragraph: shorter ones are mostly titles and one-line summaries
 LETTERS = 0.9  # share of letters and spaces in a paragraph: English has 0.96, formulas and tables far less
@@ -50,10 +46,6 @@ _MARKUP = [
 ]
 _REMNANT = re.compile(r"[\\`{}|^~$]|\*|::|:\w+:|://|\.\. |>>|</?\w+>| {3}")
 _SENTENCE = re.compile(r"""["'“(]?[A-Z].*[.!?]["'”)]?$""")
-
-
-class NotInstalled(Exception):
-    """A listed package is absent, unpinned or installed at another version; the message names row and package."""
 
 
 def plain(text: str) -> str:
@@ -168,64 +160,6 @@ def join(found: list[str | None], longest: int = LONGEST) -> list[str]:
     return texts
 
 
-def licence_of(package: metadata.Distribution) -> str:
-    """The licence that a distribution declares: License-Expression, else classifiers, else the first line of License."""
-    meta = package.metadata
-    if expression := meta.get("License-Expression"):
-        return expression
-    classifiers = [c.split(" :: ")[-1] for c in meta.get_all("Classifier") or () if c.startswith("License :: ")]
-    stated = next((line.strip() for line in (meta.get("License") or "").splitlines() if line.strip()), "")
-    return "; ".join(sorted(classifiers)) or stated or "not stated"
-
-
-def pins_of(lock: str | Path) -> dict[str, str]:
-    """Package versions that a lock pins, by normalised name: ``{"scikit-learn": "1.9.1"}``."""
-    lines = (line.split("#")[0].split(";")[0].strip() for line in Path(lock).read_text(encoding="utf-8").splitlines())
-    pairs = (line.split("==", 1) for line in lines if "==" in line)
-    return {_normal(name): version.strip() for name, version in pairs}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
-
-
-def installed(packages: list[str], pins: dict[str, str], row: str) -> list[tuple[str, metadata.Distribution]]:
-    """The listed distributions by normalised name, sorted; an entry is ``name`` (version from ``pins``) or ``name==version``.
-
-    Raises:
-        NotInstalled: naming the row, the package and both versions. Local parts of versions (``+cpu``) do not count.
-    """
-    found = {}
-    for entry in packages:
-        name, _, wanted = entry.partition("==")
-        name = _normal(name)
-        wanted = wanted.strip() or pins.get(name, "")
-        where = f"source row {row}, key packages: {name}"
-        if not wanted:
-            raise NotInstalled(f"{where} has no version; expected it in the lock, or as {name}==version in the row")
-        try:
-            package = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            raise NotInstalled(f"{where} is not installed; expected {name}=={wanted} (the lock's environment)") from None
-        if package.version.split("+")[0] != wanted.split("+")[0]:
-            raise NotInstalled(f"{where} is installed as {package.version}; expected {wanted} (the lock's environment)")
-        if package.files is None:
-            raise NotInstalled(f"{where} {wanted} was installed without a list of its files; expected a wheel's RECORD")
-        found[name] = package
-    return sorted(found.items())
-
-
-def modules(package: metadata.Distribution) -> list[tuple[str, Path]]:
-    """(module, file) of the Python files that a distribution installed, sorted by module.
-
-    Scripts outside the package are left out, and so are its tests, which hold much code and little prose.
-    """
-    files = [PurePosixPath(str(f)) for f in package.files or () if str(f).endswith(".py")]
-    files = [f for f in files if not {"..", "tests", "test"}.intersection(f.parts)]
-    named = [(".".join(f.with_suffix("").parts).removesuffix(".__init__"), str(f)) for f in files]
-    return [(module, Path(package.locate_file(file))) for module, file in sorted(named)]
-
-
 def extract(name: str, package: metadata.Distribution, seen: set[str]) -> Iterator[tuple[str, dict]]:
     """Yield (text, meta) of each document of a distribution, in the order of module and position.
 
@@ -248,36 +182,5 @@ def extract(name: str, package: metadata.Distribution, seen: set[str]) -> Iterat
             yield from ((text, {**about, "module": module, "object": obj}) for text in join(found))
 
 
-def make(lock: str | Path, documents: str | Path, *, row: dict, code: str) -> None:
-    """Write the documents of a prose row: ``packages`` (names that ``lock`` pins, or name==version).
-
-    Raises:
-        NotInstalled: when the environment is not the one that row and lock describe.
-    """
-    wanted = [row["packages"]] if isinstance(row["packages"], str) else row["packages"]
-    packages = installed(wanted, pins_of(lock), row["name"])
-    rows: list[dict] = []
-    seen: set[str] = set()
-    gc.disable()  # syntax trees are millions of objects and hold no cycles: collecting costs a third of the time
-    try:
-        with Progress(row["name"], len(packages), "packages") as progress:
-            for name, package in packages:
-                before = len(rows)
-                rows += (document(text, source=row["name"], meta=meta) for text, meta in extract(name, package, seen))
-                progress.add(1, characters=sum(len(one["text"]) for one in rows[before:]))
-    finally:
-        gc.enable()
-    if not rows:
-        raise NotInstalled(f"source row {row['name']}, key packages: {', '.join(wanted)} hold no paragraph of prose")
-    used = {name: {"version": package.version, "licence": licence_of(package)} for name, package in packages}
-    write_documents(documents, rows, row=row, code=code, packages=used)
-
-
 if __name__ == "__main__":
-    problem = None
-    with logging_to(snakemake.log[0]):
-        try:
-            make(snakemake.input.lock, snakemake.output.documents, row=snakemake.params.row, code=snakemake.params.code)
-        except NotInstalled as error:
-            print(problem := str(error))
-    sys.exit(problem)
+    script(snakemake, extract, "paragraph of prose")

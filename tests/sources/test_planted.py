@@ -9,7 +9,7 @@ import pytest
 from scripts import study
 from scripts.lib.documents import document, write_documents
 from scripts.lib.text import ngrams, words
-from scripts.sources import functions, parts, planted
+from scripts.sources import functions, packages, parts, planted
 
 SOURCE = '''
 """A module."""
@@ -56,7 +56,7 @@ def test_functions_without_docstrings():
 
 def test_code_of_an_installed_package(tmp_path, root):
     row = {"name": "code", "packages": ["portalocker"]}
-    functions.make(root / "envs/laptop.lock", tmp_path / "documents.parquet", row=row, code="c")
+    packages.make(root / "envs/laptop.lock", tmp_path / "documents.parquet", functions.extract, "function", row=row, code="c")
     frame = pd.read_parquet(tmp_path / "documents.parquet")
     assert len(frame) > 10 and frame["text"].str.len().between(functions.SHORTEST, functions.LONGEST).all()
     assert frame["text"].str.contains("def ").all() and not frame["text"].duplicated().any()

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.lib.files import sha256_of
+from scripts.sources import packages as installed
 from scripts.sources import prose
 
 ONE = (
@@ -190,7 +191,14 @@ def packages(tmp_path, monkeypatch):
 
 def test_a_source_of_two_packages(packages):
     out = packages / "documents.parquet"
-    prose.make(packages / "lock", out, row={"name": "p", "kind": "prose", "packages": ["zeta", "alpha-beta"]}, code="c")
+    installed.make(
+        packages / "lock",
+        out,
+        prose.extract,
+        "prose",
+        row={"name": "p", "kind": "prose", "packages": ["zeta", "alpha-beta"]},
+        code="c",
+    )
     rows = pq.read_table(out).to_pylist()
     assert [row["text"] for row in rows] == [ONE, THREE, TWO]  # by package, module, position; ONE of zeta is an exact duplicate
     assert json.loads(rows[1]["meta"]) == {
@@ -209,7 +217,14 @@ def test_a_source_of_two_packages(packages):
     }
     assert {row["source"] for row in rows} == {"p"} and len({row["id"] for row in rows}) == 3
     again = packages / "again.parquet"
-    prose.make(packages / "lock", again, row={"name": "p", "kind": "prose", "packages": ["alpha_beta==2.0", "zeta"]}, code="d")
+    installed.make(
+        packages / "lock",
+        again,
+        prose.extract,
+        "prose",
+        row={"name": "p", "kind": "prose", "packages": ["alpha_beta==2.0", "zeta"]},
+        code="d",
+    )
     assert sha256_of(again) == sha256_of(out)  # the order in the row and other code change nothing
 
 
@@ -225,10 +240,9 @@ def test_a_source_of_two_packages(packages):
     ],
 )
 def test_another_environment_is_refused(packages, entry, expected):
-    with pytest.raises(prose.NotInstalled, match=expected):
-        prose.make(
-            packages / "lock", packages / "out.parquet", row={"name": "p", "kind": "prose", "packages": [entry]}, code="c"
-        )
+    with pytest.raises(installed.NotInstalled, match=expected):
+        row = {"name": "p", "kind": "prose", "packages": [entry]}
+        installed.make(packages / "lock", packages / "out.parquet", prose.extract, "prose", row=row, code="c")
     assert not (packages / "out.parquet").exists()
 
 
@@ -236,13 +250,14 @@ def test_the_licence_prefers_the_expression_then_classifiers(tmp_path):
     lines = "License: whatever\nClassifier: License :: OSI Approved :: MIT License"
     _package(tmp_path, "one", "1", {}, lines + "\nLicense-Expression: BSD-3-Clause")
     _package(tmp_path, "two", "1", {}, lines)
-    found = {d.metadata["Name"]: prose.licence_of(d) for d in metadata.distributions(path=[str(tmp_path)])}
+    found = {d.metadata["Name"]: installed.licence_of(d) for d in metadata.distributions(path=[str(tmp_path)])}
     assert found == {"one": "BSD-3-Clause", "two": "MIT License"}
 
 
 def test_real_packages_are_the_same_under_every_hash_seed(tmp_path, root):
     row = {"name": "prose", "kind": "prose", "packages": ["portalocker", "datasketch", "jinja2"]}
-    call = f"from scripts.sources.prose import make; import sys; make('envs/laptop.lock', sys.argv[1], row={row!r}, code='c')"
+    call = "import sys; from scripts.sources.packages import make; from scripts.sources.prose import extract; "
+    call += f"make('envs/laptop.lock', sys.argv[1], extract, 'prose', row={row!r}, code='c')"
     outs = [tmp_path / seed / "documents.parquet" for seed in ("1", "2")]
     for out in outs:
         environment = {**os.environ, "PYTHONHASHSEED": out.parent.name, "PYTHONPATH": str(root)}
