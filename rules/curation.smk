@@ -23,6 +23,7 @@ rule curate:
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/curation/curate.py"),
+        work=answers.work("curate", "corpora", "corpus", "scripts/curation/curate.py"),
     script:
         "../scripts/curation/curate.py"
 

@@ -72,10 +72,11 @@ def index_items(items: pd.DataFrame, n: int = N) -> Items:
 
 def find(texts: Iterable[str], items: Items) -> list[Hit | None]:
     """For each text what it holds of the items, None if nothing."""
-    return [_find(text, items) for text in texts]
+    return [hit_of(text, items) for text in texts]
 
 
-def _find(text: str, items: Items) -> Hit | None:
+def hit_of(text: str, items: Items) -> Hit | None:
+    """What one text holds of the items, None if nothing."""
     known = items.grams
     found = dict.fromkeys(gram for gram in grams_of(text, items.n) if gram in known)  # a set that keeps the order
     if not found:
@@ -99,20 +100,40 @@ def items_hit(hit: Hit, items: Items, ratio: float = 0.0) -> dict[str, list[int]
     return {task: sorted(found) for task, found in sorted(out.items())}
 
 
-def by_task(hits: Sequence[Hit | None], items: Items, ratio: float = 0.0) -> dict[str, dict[str, int]]:
+class Tally(NamedTuple):
+    """What is counted of documents that are dropped; those of several shards are added up by ``by_task``."""
+
+    documents: Counter[str]  # task -> documents dropped for it
+    hit: set[tuple[str, int]]  # (task, item) that a document was dropped for
+
+
+def tally(hits: Iterable[Hit | None], items: Items, ratio: float = 0.0) -> Tally:
+    """Count the documents that are dropped, by task, and the items that they are dropped for."""
+    out = Tally(Counter(), set())
+    for hit in hits:
+        if contaminated(hit, ratio):
+            for task, found in items_hit(hit, items, ratio).items():
+                out.documents[task] += 1
+                out.hit.update((task, item) for item in found)
+    return out
+
+
+def by_task(tallies: Iterable[Tally], items: Items) -> dict[str, dict[str, int]]:
     """Per task: its items, those that cannot be found (no n-gram of their own), documents dropped for it, items hit."""
     tasks: dict[str, dict] = {}
     for names, own in zip(items.names, items.own, strict=True):
         for task, _ in names:
-            entry = tasks.setdefault(task, {"items": 0, "without_own_ngrams": 0, "documents": 0, "hit": set()})
+            entry = tasks.setdefault(task, {"items": 0, "without_own_ngrams": 0, "documents": 0, "hit": 0})
             entry["items"] += 1
             entry["without_own_ngrams"] += own == 0
-    for hit in hits:
-        if contaminated(hit, ratio):
-            for task, found in items_hit(hit, items, ratio).items():
-                tasks[task]["documents"] += 1
-                tasks[task]["hit"].update(found)
-    return {task: {**entry, "hit": len(entry["hit"])} for task, entry in sorted(tasks.items())}
+    hit: set[tuple[str, int]] = set()
+    for each in tallies:
+        hit |= each.hit
+        for task, documents in each.documents.items():
+            tasks[task]["documents"] += documents
+    for task, _ in hit:
+        tasks[task]["hit"] += 1
+    return dict(sorted(tasks.items()))
 
 
 def documents_per_second(texts: Sequence[str], items: pd.DataFrame, n: int = N) -> float:

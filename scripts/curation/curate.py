@@ -4,22 +4,53 @@ In this order: empty documents, exact duplicates, MinHash near-duplicates (the r
 reported), and 8-gram decontamination against every evaluation item; equal token budgets follow per run (budget.py). Reads
 synthesized.parquet and items.parquet of suites; makes curated.parquet (documents, with near_duplicate_of), removed.parquet
 (with reason and detail) and curation.json (what was counted). Text is what counts: sampled token ids are only carried along.
+
+Documents are worked on in shards (shards.py), one at a time or one a worker, and everything is written as a stream. What is
+made does not depend on how many shards or workers there are.
 """
 
 import json
+import shutil
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from itertools import pairwise, repeat
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scripts.curation import contamination, duplicates
-from scripts.lib.documents import SCHEMA, write_documents
-from scripts.lib.files import read_card, write_json
+from scripts.curation.shards import load, split, texts_of
+from scripts.lib.documents import SCHEMA
+from scripts.lib.files import atomic, read_card, write_card, write_json
+from scripts.lib.work import work_folder
 
 REASONS = ("empty", "exact duplicate", "near-duplicate", "contaminated")
+CURATED = pa.schema([*SCHEMA, ("near_duplicate_of", pa.string())])
+REMOVED = pa.schema([*SCHEMA, ("reason", pa.string()), ("detail", pa.string())])
+VERDICT = pa.schema([("reason", pa.string()), ("detail", pa.string()), ("near_duplicate_of", pa.string())])
+RULES = {"any": 0.0, "half": 0.5}  # ratios of the decontamination that are always counted
+ROW_GROUP = 32_768  # documents
+_WORTH = 20_000  # documents that take about as long as a further process takes to start
+
+
+class Counted(NamedTuple):
+    """What is counted of the documents of one shard."""
+
+    sources: Counter[tuple[str, str | None]]  # (source, reason) -> documents; the reason of those kept is None
+    compared: int  # documents among which near-duplicates are looked for
+    near: int  # those of them that have a keeper
+    rules: Counter[str]  # of RULES -> documents that contain so much of an item
+    tally: contamination.Tally
 
 
 def curate(
@@ -31,6 +62,8 @@ def curate(
     *,
     row: dict,
     code: str,
+    work: str | Path,
+    workers: int = 1,
 ) -> None:
     """Curate a corpus.
 
@@ -41,40 +74,50 @@ def curate(
         removed: all others, ordered by reason and id, with a detail in JSON.
         report: curation.json.
         row: of the corpus: name, near_duplicates (drop | report), and optionally ngram (8) and ratio (0: any hit drops the
-            document) for the variants of the decontamination.
+            document) for the variants of the decontamination, and shards (1): how many there are at least.
         code: hash of the code.
+        work: folder for the shards, removed on success; after a failure the next job there starts anew.
+        workers: processes; fewer where documents are few.
 
     Raises:
         ValueError: when the row's near_duplicates is neither drop nor report, or ids repeat.
         scripts.lib.files.BrokenArtifact: when synthesized is not what its card says.
+        scripts.lib.work.Busy: when another process is at work in the work folder.
     """
     if row["near_duplicates"] not in ("drop", "report"):
         found = row["near_duplicates"]
         raise ValueError(f"corpora: {row['name']}, key near_duplicates: expected drop or report, found {found!r}")
     read_card(synthesized)
-    table = pq.read_table(synthesized, columns=SCHEMA.names)
-    ids = table["id"].to_pylist()
-    if len(set(ids)) < len(ids):
-        again = next(one for one, times in Counter(ids).items() if times > 1)
-        raise ValueError(f"{synthesized}: the id {again} stands twice; documents of equal text are told apart by their index")
-    verdict = judge(ids, table["text"].to_pylist(), read_items(items), row=row)
-    counts = _counts(verdict, table["source"].to_pylist(), row)
-
-    def written(path: str | Path, positions: list[int], columns: list[str]) -> None:
-        rows = table.take(pa.array(positions, pa.int64())).to_pylist()
-        for line, i in zip(rows, positions, strict=True):
-            line |= {name: verdict[name][i] for name in columns}
-        write_documents(path, rows, row=row, code=code, extra=dict.fromkeys(columns, pa.string()), counts=counts["documents"])
-
-    reasons = verdict["reason"]
-    order = sorted(range(len(ids)), key=lambda i: (REASONS.index(reasons[i]) if reasons[i] else -1, ids[i]))
-    written(curated, [i for i in order if not reasons[i]], ["near_duplicate_of"])
-    written(removed, [i for i in order if reasons[i]], ["reason", "detail"])
+    items = tuple(map(str, items))
+    with work_folder(work) as folder, _mapping(min(workers, pq.read_metadata(synthesized).num_rows // _WORTH)) as each:
+        shutil.rmtree(folder / "shards", ignore_errors=True)
+        shards = split(synthesized, folder / "shards", row.get("shards", 1))
+        first = np.cumsum([0, *each(_fingerprint, shards, repeat(str(synthesized)))]).tolist()
+        exact = duplicates.exact_duplicates(shards)
+        list(each(_sketch, shards, (exact[a:b] == np.arange(a, b) for a, b in pairwise(first))))
+        near = duplicates.near_duplicates(shards)
+        keepers = ((exact[a:b], near[a:b]) for a, b in pairwise(first))
+        judged = each(_judge, repeat(shards), repeat(first), range(len(shards)), keepers, repeat(items), repeat(row))
+        counted: list[Counted] = []
+        sizes = _write_both(curated, removed, zip(shards, judged, strict=True), counted, folder / "shards")
+    counts = _counts(counted, _index(items, _ngram(row)), len(np.unique(near[near != np.arange(len(near))])), row)
+    for path, size in zip((curated, removed), sizes, strict=True):
+        write_card(path, row=row, code=code, counts={**size, **counts["documents"]})
     write_json(report, {"corpus": row["name"], **counts})
     print(f"{row['name']}: " + ", ".join(f"{n} {name}" for name, n in counts["documents"].items()), file=sys.stderr)
 
 
-def read_items(paths: list[str | Path]) -> pd.DataFrame:
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable]:
+    """A map in this process, or one over several; spawned and not forked, since Arrow and rensa have threads of their own."""
+    if workers < 2:
+        yield map
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            yield pool.map
+
+
+def read_items(paths: Iterable[str | Path]) -> pd.DataFrame:
     """The items of several suites as one table: task, item, text; an item that two suites ask in the same words counts once.
 
     An item with other numbers ({task}_perturbed) is a further text of its item, so that words they share still tell of it.
@@ -83,103 +126,188 @@ def read_items(paths: list[str | Path]) -> pd.DataFrame:
     return items.assign(task=items["task"].str.removesuffix("_perturbed")).drop_duplicates(ignore_index=True)
 
 
-def judge(ids: list[str], texts: list[str], items: pd.DataFrame, *, row: dict) -> dict:
-    """Decide about every document of a corpus.
+def _ngram(row: dict) -> int:
+    return row.get("ngram", contamination.N)
+
+
+@lru_cache(maxsize=1)
+def _index(items: tuple[str, ...], n: int) -> contamination.Items:
+    """Once a process, and not once a shard."""
+    return contamination.index_items(read_items(items), n)
+
+
+def _fingerprint(shard: Path, synthesized: str) -> int:
+    """Write what exact duplicates are found by, and ids.npy; the number of documents."""
+    table = load(shard, ("id", "text"))
+    ids = np.array([one.encode() for one in table["id"].to_pylist()], dtype=bytes)
+    again = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(again):
+        found = ids[again[0]].decode()
+        raise ValueError(f"{synthesized}: the id {found} stands twice; documents of equal text are told apart by their index")
+    np.save(shard / "ids.npy", ids)
+    duplicates.fingerprint(shard, texts_of(table))
+    return len(ids)
+
+
+def _sketch(shard: Path, compared: np.ndarray) -> None:
+    """Write what near-duplicates are found by; a text that is not compared counts as one without words."""
+    texts = texts_of(load(shard, ("id", "text")))
+    duplicates.sketch(shard, (text if one else "" for text, one in zip(texts, compared.tolist(), strict=True)))
+
+
+def _ids_at(shards: list[Path], first: list[int], positions: np.ndarray) -> dict[int, str]:
+    """The ids of documents at some positions, rising."""
+    cuts = np.searchsorted(positions, first).tolist()
+    found: dict[int, str] = {}
+    for shard, start, (a, b) in zip(shards, first, pairwise(cuts), strict=False):
+        if b > a:
+            ids = np.load(shard / "ids.npy", mmap_mode="r")[positions[a:b] - start]
+            found.update(zip(positions[a:b].tolist(), (one.decode() for one in ids.tolist()), strict=True))
+    return found
+
+
+def _judge(
+    shards: list[Path],
+    first: list[int],
+    number: int,
+    keepers: tuple[np.ndarray, np.ndarray],
+    items: tuple[str, ...],
+    row: dict,
+) -> tuple[pa.Table, Counted]:
+    """Decide about every document of a shard.
 
     Args:
-        ids: of the n documents, all different.
-        texts: of the n documents.
-        items: task, item, text.
+        shards: all of them.
+        first: position of each one's first document.
+        number: which of them.
+        keepers: of each of its documents the keeper among exact duplicates, and among near-duplicates.
+        items: as in ``curate``.
         row: as in ``curate``.
 
     Returns:
-        Lists over the documents: reason (of ``REASONS``, None if kept), detail (JSON), near_duplicate_of (id of the keeper of
-        its cluster, or None); and what the report counts: hits, index, compared and clusters.
+        A line of ``VERDICT`` for each document: reason (of ``REASONS``, None if kept), detail (JSON), near_duplicate_of (id of
+        the keeper of its cluster, or None); and what was counted.
     """
-    n = len(ids)
-    reason: list[str | None] = [None] * n
-    detail: list[str | None] = [None] * n
-
-    def left() -> list[int]:
-        return [i for i in range(n) if reason[i] is None]
-
-    def drop(i: int, why: str, **more: object) -> None:
-        reason[i], detail[i] = why, json.dumps(more, ensure_ascii=False)
-
-    for i in range(n):
-        if not texts[i].strip():
-            drop(i, "empty")
-
-    where = left()
-    for i, k in zip(where, duplicates.exact_duplicates([ids[i] for i in where], [texts[i] for i in where]), strict=True):
-        if where[k] != i:
-            drop(i, "exact duplicate", keeper=ids[where[k]])
-
-    where = left()
-    documents = duplicates.sketch([ids[i] for i in where], [texts[i] for i in where])
-    keeper = duplicates.near_duplicates(documents).tolist()
-    near: list[str | None] = [None] * n
-    for position, (i, k) in enumerate(zip(where, keeper, strict=True)):
-        if k != position:
-            near[i] = ids[where[k]]
-            if row["near_duplicates"] == "drop":
-                drop(i, "near-duplicate", keeper=near[i], jaccard=round(duplicates.jaccard(documents, position, k), 4))
-    clusters = {k for position, k in enumerate(keeper) if k != position}
-    compared = len(where)
-
-    where = left()
-    ratio = row.get("ratio", 0.0)
-    index = contamination.index_items(items, row.get("ngram", contamination.N))
-    hits = contamination.find((texts[i] for i in where), index)
-    for i, hit in zip(where, hits, strict=True):
-        if contamination.contaminated(hit, ratio):
-            drop(i, "contaminated", items=contamination.items_hit(hit, index, ratio), ngram=hit.example)
-    return {
-        "reason": reason,
-        "detail": detail,
-        "near_duplicate_of": near,
-        "hits": hits,
-        "index": index,
-        "compared": compared,
-        "clusters": len(clusters),
-    }
+    table, index, ratio = load(shards[number], ("id", "text", "source")), _index(items, _ngram(row)), row.get("ratio", 0.0)
+    own = np.arange(first[number], first[number + 1])
+    ids = _ids_at(shards, first, np.unique(np.concatenate([keeper[keeper != own] for keeper in keepers])))
+    reasons: list[str | None] = []
+    details: list[str | None] = []
+    near: list[str | None] = []
+    hits: list[contamination.Hit] = []
+    compared = 0
+    with duplicates.Shingles(shards) as sets:
+        for i, exact, close, text in zip(own.tolist(), *(keeper.tolist() for keeper in keepers), texts_of(table), strict=True):
+            reason, detail, of = None, {}, None
+            if not text.strip():
+                reason = "empty"
+            elif exact != i:
+                reason, detail = "exact duplicate", {"keeper": ids[exact]}
+            else:
+                compared += 1
+                of = ids[close] if close != i else None
+                if of and row["near_duplicates"] == "drop":
+                    jaccard = round(duplicates.jaccard(sets.of(i), sets.of(close)), 4)
+                    reason, detail = "near-duplicate", {"keeper": of, "jaccard": jaccard}
+                elif hit := contamination.hit_of(text, index):
+                    hits.append(hit)
+                    if contamination.contaminated(hit, ratio):
+                        found = contamination.items_hit(hit, index, ratio)
+                        reason, detail = "contaminated", {"items": found, "ngram": hit.example}
+            reasons.append(reason)
+            details.append(json.dumps(detail, ensure_ascii=False) if reason else None)
+            near.append(of)
+    rules = Counter({name: sum(contamination.contaminated(hit, value) for hit in hits) for name, value in RULES.items()})
+    sources = Counter(zip(table["source"].to_pylist(), reasons, strict=True))
+    counted = Counted(sources, compared, sum(map(bool, near)), rules, contamination.tally(hits, index, ratio))
+    return pa.table([reasons, details, near], schema=VERDICT), counted
 
 
-def _counts(verdict: dict, sources: list[str], row: dict) -> dict:
+def _write_both(
+    curated: str | Path,
+    removed: str | Path,
+    judged: Iterable[tuple[Path, tuple[pa.Table, Counted]]],
+    counted: list[Counted],
+    folder: Path,
+) -> tuple[dict, dict]:
+    """Write the documents of shards and their verdicts, append what was counted; documents and characters of either file.
+
+    Those removed are ordered by reason first, so they wait in ``folder``, one file a reason.
+    """
+    waiting = {reason: folder / f"{reason}.arrow" for reason in REASONS}
+    with ExitStack() as stack:
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        spill = {why: stack.enter_context(pa.ipc.new_stream(str(path), REMOVED, options=options)) for why, path in waiting.items()}
+
+        def kept() -> Iterator[pa.Table]:
+            for shard, (verdict, counts) in judged:
+                counted.append(counts)
+                documents = load(shard)
+                table = pa.table([*documents.columns, *verdict.columns], names=[*documents.column_names, *verdict.column_names])
+                for why, out in spill.items():
+                    out.write_table(table.filter(pc.equal(table["reason"], why)).select(REMOVED.names))
+                yield table.filter(pc.is_null(table["reason"])).select(CURATED.names)
+
+        first = _write(curated, kept(), CURATED)
+
+    def gone() -> Iterator[pa.Table]:
+        for path in waiting.values():
+            with pa.ipc.open_stream(str(path)) as batches:
+                for batch in batches:
+                    yield pa.Table.from_batches([batch])
+
+    return first, _write(removed, gone(), REMOVED)
+
+
+def _write(path: str | Path, tables: Iterable[pa.Table], schema: pa.Schema) -> dict[str, int]:
+    """Write tables as one file, whose row groups do not depend on where tables end; its documents and characters."""
+    size = {"documents": 0, "characters": 0}
+    left = schema.empty_table()
+    with atomic(path) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as out:
+        for table in tables:
+            size["documents"] += len(table)
+            size["characters"] += pc.sum(pc.utf8_length(table["text"])).as_py() or 0
+            left = pa.concat_tables([left, table])
+            while len(left) >= ROW_GROUP:
+                out.write_table(left.slice(0, ROW_GROUP).combine_chunks())
+                left = left.slice(ROW_GROUP)
+        if len(left) or not size["documents"]:
+            out.write_table(left.combine_chunks())
+    return size
+
+
+def _counts(counted: list[Counted], index: contamination.Items, clusters: int, row: dict) -> dict:
     """What curation.json holds besides the corpus' name."""
-    reasons, near, index = verdict["reason"], verdict["near_duplicate_of"], verdict["index"]
-    ratio, n = row.get("ratio", 0.0), len(reasons)
-    found = Counter(reasons)
-    flagged = sum(keeper is not None for keeper in near)
-    share = {"any": 0.0, "half": 0.5}
+    sources = sum((one.sources for one in counted), Counter())
+    reasons: Counter[str | None] = Counter()
     by_source: dict[str, dict] = {}
-    for source, reason in zip(sources, reasons, strict=True):
-        by_source.setdefault(source, {"synthesized": 0, "kept": 0} | dict.fromkeys(REASONS, 0))
-        by_source[source]["synthesized"] += 1
-        by_source[source][reason or "kept"] += 1
+    for (source, reason), documents in sources.items():
+        reasons[reason] += documents
+        entry = by_source.setdefault(source, {"synthesized": 0, "kept": 0} | dict.fromkeys(REASONS, 0))
+        entry["synthesized"] += documents
+        entry[reason or "kept"] += documents
+    n, compared, near = sum(reasons.values()), sum(one.compared for one in counted), sum(one.near for one in counted)
     return {
-        "documents": {"synthesized": n, **{reason: found[reason] for reason in REASONS}, "kept": found[None]},
-        "share_removed": round((n - found[None]) / max(n, 1), 6),
+        "documents": {"synthesized": n, **{reason: reasons[reason] for reason in REASONS}, "kept": reasons[None]},
+        "share_removed": round((n - reasons[None]) / max(n, 1), 6),
         "near_duplicates": {
             "rule": row["near_duplicates"],
             "shingle": duplicates.SHINGLE,
             "bands": duplicates.BANDS,
             "rows": duplicates.ROWS,
             "jaccard": round(duplicates.THRESHOLD, 4),
-            "compared": verdict["compared"],
-            "clusters": verdict["clusters"],
-            "found": flagged,
-            "rate": round(flagged / max(verdict["compared"], 1), 6),
+            "compared": compared,
+            "clusters": clusters,
+            "found": near,
+            "rate": round(near / max(compared, 1), 6),
         },
         "contamination": {
             "ngram": index.n,
-            "ratio": ratio,
+            "ratio": row.get("ratio", 0.0),
             "own_ngrams": len(index.grams),
             "shared_ngrams": index.shared,
-            "documents_by_rule": {
-                name: sum(contamination.contaminated(hit, value) for hit in verdict["hits"]) for name, value in share.items()
-            },
-            "tasks": contamination.by_task(verdict["hits"], index, ratio),
+            "documents_by_rule": {name: sum(one.rules[name] for one in counted) for name in RULES},
+            "tasks": contamination.by_task([one.tally for one in counted], index),
         },
         "sources": dict(sorted(by_source.items())),
     }
@@ -191,4 +319,5 @@ if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         paths = (snakemake.input.documents, [Path(suite) / "items.parquet" for suite in snakemake.input.suites])
         made = (snakemake.output.curated, snakemake.output.removed, snakemake.output.report)
-        curate(*paths, *made, row=snakemake.params.row, code=snakemake.params.code)
+        params = snakemake.params
+        curate(*paths, *made, row=params.row, code=params.code, work=params.work, workers=snakemake.threads)

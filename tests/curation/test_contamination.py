@@ -101,10 +101,12 @@ def test_counts_by_task():
     items = [*ITEMS, ("sums", 2, "too short to find")]
     index = contamination.index_items(frame(items))
     hits = contamination.find([ITEMS[0][2], ITEMS[0][2] + FILLER, ITEMS[1][2], ITEMS[2][2] + ITEMS[0][2], FILLER], index)
-    assert contamination.by_task(hits, index) == {
+    expected = {
         "quiz": {"items": 2, "without_own_ngrams": 0, "documents": 4, "hit": 2},
         "sums": {"items": 3, "without_own_ngrams": 1, "documents": 1, "hit": 1},
     }
+    for parts in ([hits], [hits[:1], hits[1:]], [[one] for one in hits]):
+        assert contamination.by_task([contamination.tally(part, index) for part in parts], index) == expected
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])

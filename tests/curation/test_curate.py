@@ -60,14 +60,15 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, source="synthesized", name="curated", **row):
+def run(folder, source="synthesized", name="curated", workers=1, **row):
     paths = [
         folder / f"{source}.parquet",
         [folder / "items.parquet"],
         folder / f"{name}.parquet",
         folder / f"{name}-removed.parquet",
     ]
-    curate(*paths, folder / f"{name}.json", row={**ROW, **row}, code="c")
+    curate(*paths, folder / f"{name}.json", row={**ROW, **row}, code="c", work=folder / "work", workers=workers)
+    assert not (folder / "work").exists()
     report = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     return read_documents(paths[2]), read_documents(paths[3]), report
 

@@ -1,10 +1,11 @@
-"""Exact and near-duplicates: against exact Jaccard similarity, and against order and shards."""
+"""Exact and near-duplicates: against exact Jaccard similarity, against other libraries, and against order and shards."""
 
-import os
 import subprocess
 import sys
 import time
 
+import datasketch
+import networkx
 import numpy as np
 import pytest
 
@@ -12,9 +13,14 @@ from scripts.curation import duplicates
 from scripts.lib.text import ngrams, words
 
 
+def grams(text: str) -> set:
+    """Word 5-grams as tuples, independent of hashing and of windows over concatenated texts."""
+    return set(ngrams(words(text), 5)) or ({tuple(words(text))} - {()})
+
+
 def exact(one: str, two: str) -> float:
-    """Jaccard similarity by sets of tuples, independent of hashing and windows over concatenated texts."""
-    a, b = (set(ngrams(words(t), 5)) or ({tuple(words(t))} - {()}) for t in (one, two))
+    """Jaccard similarity by sets of tuples."""
+    a, b = grams(one), grams(two)
     return len(a & b) / max(len(a | b), 1)
 
 
@@ -27,56 +33,75 @@ def pair(rng: np.random.Generator, similarity: float, length: int = 60) -> tuple
     return " ".join(fresh[:length]), " ".join(fresh[:same] + fresh[length:])
 
 
-def together(documents: duplicates.Sketch) -> set[tuple[int, int]]:
+@pytest.fixture
+def sketched(tmp_path_factory):
+    """A function from texts in order to the folders of their shards, sketched."""
+
+    def make(texts: list[str], shards: int = 1):
+        folder = tmp_path_factory.mktemp("shards")
+        found = []
+        for k, part in enumerate(np.array_split(np.arange(len(texts)), shards)):
+            found.append(folder / str(k))
+            found[-1].mkdir()
+            duplicates.fingerprint(found[-1], [texts[i] for i in part])
+            duplicates.sketch(found[-1], [texts[i] for i in part])
+        return found
+
+    return make
+
+
+def together(folders) -> set[tuple[int, int]]:
     """All pairs of positions that share a band."""
-    filled = np.diff(documents.offsets) > 0
-    groups = [sorted(bucket.tolist()) for bucket in duplicates.buckets(documents.signatures, filled)]
-    return {(i, j) for group in groups for k, i in enumerate(group) for j in group[k + 1 :]}
+    first, found = duplicates.Shingles(folders).first[:-1], set()
+    for band in range(duplicates.BANDS):
+        for positions, sizes in duplicates.alike([folder / f"band-{band:02d}.npy" for folder in folders], first):
+            for group in np.split(positions, np.cumsum(sizes)[:-1]):
+                assert (np.diff(group) > 0).all()
+                found |= {(i, j) for k, i in enumerate(group.tolist()) for j in group[k + 1 :].tolist()}
+    return found
 
 
-def keepers(documents: duplicates.Sketch) -> dict[str, str]:
-    """Id -> id of its keeper."""
-    found = duplicates.near_duplicates(documents)
-    return {one: documents.ids[k] for one, k in zip(documents.ids, found, strict=True)}
+def components(n: int, pairs) -> list[int]:
+    """The smallest position of each one's connected component."""
+    graph = networkx.Graph(list(pairs))
+    graph.add_nodes_from(range(n))
+    smallest = {i: min(component) for component in networkx.connected_components(graph) for i in component}
+    return [smallest[i] for i in range(n)]
 
 
-def test_shingles_are_those_of_each_text_alone():
+def test_shingles_are_those_of_each_text_alone(monkeypatch):
     rng = np.random.default_rng(0)
     texts = [" ".join(f"v{n}" for n in rng.integers(0, 12, size)) for size in (0, 1, 3, 4, 5, 6, 40, 200)]
     texts += ["Die Straße, die STRASSE; naïve café 数え方 は 難しい です ね", "!!! ...", "a b c d e a b c d e a b c d e"]
-    flat, offsets = duplicates.shingles(texts)
-    sets = [set(flat[a:b].tolist()) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    ((flat, counts),) = duplicates.shingles(texts)
+    sets = [set(part.tolist()) for part in np.split(flat, np.cumsum(counts)[:-1])]
     for i, one in enumerate(texts):
-        assert len(sets[i]) == len(set(ngrams(words(one), 5)) or ({tuple(words(one))} - {()}))
+        assert len(sets[i]) == len(grams(one))
         for j, two in enumerate(texts):
             both = len(sets[i] & sets[j]) / max(len(sets[i] | sets[j]), 1)
             assert both == pytest.approx(exact(one, two)), (one, two)
+    monkeypatch.setattr(duplicates, "_CHUNK", 4)
+    chunks = list(duplicates.shingles(texts))
+    assert len(chunks) == 3
+    assert np.array_equal(np.concatenate([part for part, _ in chunks]), flat)
+    assert np.array_equal(np.concatenate([number for _, number in chunks]), counts)
 
 
-def test_shingles_do_not_depend_on_the_chunks_in_which_texts_are_read(monkeypatch):
-    texts = [" ".join(f"w{i}{k}" for k in range(i % 9)) for i in range(50)]
-    whole = duplicates.shingles(texts)
-    monkeypatch.setattr(duplicates, "_CHUNK", 7)
-    for a, b in zip(whole, duplicates.shingles(texts), strict=True):
-        assert np.array_equal(a, b)
-    assert np.array_equal(duplicates.signatures(*whole), duplicates.sketch(["x"] * 50, texts).signatures)
-
-
-def test_planted_near_duplicates_follow_the_s_curve(capsys):
+def test_planted_near_duplicates_follow_the_s_curve(sketched, capsys):
     rng = np.random.default_rng(1)
     lines, found_true, true, found = [], 0, 0, 0
     for level in (0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0):
         pairs = [pair(rng, level) for _ in range(400)]
         similarity = exact(*pairs[0])
         assert abs(similarity - level) < 0.02
-        documents = duplicates.sketch([f"{i:04d}" for i in range(800)], [text for two in pairs for text in two])
-        candidates = together(documents)
+        folders = sketched([text for two in pairs for text in two])
+        candidates = together(folders)
         assert all(j == i + 1 and i % 2 == 0 for i, j in candidates), "texts without a common shingle share no band"
         caught = len(candidates) / 400
         expected = 1 - (1 - similarity**8) ** 14
         error = 4 * (expected * (1 - expected) / 400) ** 0.5 + 0.005
         assert abs(caught - expected) <= error, f"{similarity:.3f}: {caught} caught, {expected:.3f} expected"
-        merged = {i for i, k in enumerate(duplicates.near_duplicates(documents).tolist()) if k != i}
+        merged = {i for i, k in enumerate(duplicates.near_duplicates(folders).tolist()) if k != i}
         assert merged == ({j for _, j in candidates} if similarity >= duplicates.THRESHOLD else set())
         lines.append(f"{similarity:.3f}  {caught:.3f}  {expected:.3f}  {len(merged)}")
         true += 400 * (similarity >= duplicates.THRESHOLD)
@@ -90,76 +115,139 @@ def test_planted_near_duplicates_follow_the_s_curve(capsys):
 
 
 @pytest.fixture(scope="module")
-def corpus():
-    """Ids and texts with clusters of 1 to 6 near-duplicates, ids in random order."""
+def families():
+    """Texts of 300 families of 1 to 6, each text with one to three words changed, so that many pairs are near the threshold."""
     rng = np.random.default_rng(2)
     texts = []
-    for cluster in range(300):
+    for family in range(300):
         base = [f"w{n}" for n in rng.integers(0, 10**9, 50)]
-        for _ in range(1 + cluster % 6):
+        for _ in range(1 + family % 6):
             copy = list(base)
-            copy[rng.integers(0, 50)] = "changed"
+            for place in rng.integers(0, 50, rng.integers(0, 3)):
+                copy[place] = f"c{rng.integers(0, 10**9)}"
             texts.append(" ".join(copy))
-    ids = [f"{n:05d}" for n in rng.permutation(len(texts))]
-    return ids, texts
+    return [texts[i] for i in rng.permutation(len(texts))]
 
 
-def test_the_keeper_does_not_depend_on_order(corpus):
-    ids, texts = corpus
-    expected = keepers(duplicates.sketch(ids, texts))
-    assert 200 < len(set(expected.values())) < len(ids)
-    for seed in range(4):
-        order = np.random.default_rng(seed).permutation(len(ids))
-        assert keepers(duplicates.sketch([ids[i] for i in order], [texts[i] for i in order])) == expected
-    for one, keeper in expected.items():
-        assert keeper <= one and expected[keeper] == keeper
+@pytest.mark.parametrize("direct", [16, 0])
+def test_keepers_are_the_components_of_all_pairs_that_share_a_band_and_are_similar(families, sketched, monkeypatch, direct):
+    monkeypatch.setattr(duplicates, "_DIRECT", direct)  # 0: every bucket by its rare shingles
+    folders = sketched(families)
+    similar = {(i, j) for i, j in together(folders) if exact(families[i], families[j]) >= duplicates.THRESHOLD}
+    expected = components(len(families), similar)
+    assert 300 < len(set(expected)) < len(families) - 300
+    assert duplicates.near_duplicates(folders).tolist() == expected
 
 
-def test_three_shards_merged_give_the_same_keepers(corpus):
-    ids, texts = corpus
-    order = np.random.default_rng(9).permutation(len(ids))
-    shards = [duplicates.sketch([ids[i] for i in part], [texts[i] for i in part]) for part in np.array_split(order, 3)]
-    assert keepers(duplicates.merge(shards)) == keepers(duplicates.sketch(ids, texts))
-    alone = {one: keeper for shard in shards for one, keeper in keepers(shard).items()}
-    assert alone != keepers(duplicates.sketch(ids, texts)), "a cluster spans shards, so merging is needed"
+@pytest.mark.parametrize("merged", [duplicates._MERGED, 100])
+def test_keepers_do_not_depend_on_shards_nor_on_how_much_is_merged_at_a_time(families, sketched, monkeypatch, merged):
+    texts = [*families, *families[::7], "", "!!", "!!", "yes", "Yes."]
+    near = duplicates.near_duplicates(sketched(texts)).tolist()
+    same = duplicates.exact_duplicates(sketched(texts)).tolist()
+    monkeypatch.setattr(duplicates, "_MERGED", merged)
+    for shards in (1, 3, 16):
+        folders = sketched(texts, shards)
+        assert duplicates.near_duplicates(folders).tolist() == near
+        assert duplicates.exact_duplicates(folders).tolist() == same
+    bounds = np.cumsum([len(part) for part in np.array_split(np.arange(len(texts)), 16)])
+    of = np.searchsorted(bounds, np.arange(len(texts)), side="right")
+    assert sum(of[i] != of[k] for i, k in enumerate(near)) > 300, "clusters span shards, so merging is needed"
+    assert same == [texts.index(text) for text in texts]
 
 
-def test_clusters_are_connected_components():
-    chain = [[f"c{n}" for n in range(first, first + 100)] for first in (0, 8, 16)]  # neighbours 0.84, ends 0.71
+def test_recall_against_all_pairs_and_against_datasketch(families, sketched):
+    """The same bands over other hash functions find about as many of the pairs that brute force finds."""
+    sets = [grams(text) for text in families]
+    all_pairs = {
+        (i, j)
+        for i, one in enumerate(sets)
+        for j, two in enumerate(sets[:i])
+        if not one.isdisjoint(two) and len(one & two) >= duplicates.THRESHOLD * len(one | two)
+    }
+    index = datasketch.MinHashLSH(num_perm=112, params=(duplicates.BANDS, duplicates.ROWS))
+    for i, one in enumerate(sets):
+        signature = datasketch.MinHash(num_perm=112, seed=3)
+        signature.update_batch([" ".join(gram).encode() for gram in one])
+        others = index.query(signature)
+        index.insert(i, signature)
+        sets[i] = {(i, j) for j in others} & all_pairs
+    theirs = sum(len(found) for found in sets) / len(all_pairs)
+    ours = len({(j, i) for i, j in together(sketched(families))} & all_pairs) / len(all_pairs)
+    expected = np.mean([1 - (1 - exact(families[i], families[j]) ** 8) ** 14 for i, j in all_pairs])
+    assert len(all_pairs) > 500
+    assert ours == pytest.approx(expected, abs=0.03) and theirs == pytest.approx(expected, abs=0.03)
+    truth = components(len(families), all_pairs)
+    agree = np.mean([i == j for i, j in zip(duplicates.near_duplicates(sketched(families)).tolist(), truth, strict=True)])
+    assert agree > 0.95
+
+
+def test_clusters_are_connected_components(sketched):
+    chain = [[f"c{n}" for n in range(first, first + 100)] for first in (16, 0, 8)]  # neighbours 0.84, ends 0.71
     texts = [" ".join(c) for c in chain]
-    assert exact(texts[0], texts[2]) < duplicates.THRESHOLD < exact(texts[0], texts[1])
-    documents = duplicates.sketch(["b", "c", "a"], texts)
-    assert keepers(documents) == {"a": "a", "b": "a", "c": "a"}
-    assert duplicates.jaccard(documents, 0, 2) == pytest.approx(exact(texts[0], texts[2]))
+    assert exact(texts[0], texts[1]) < duplicates.THRESHOLD < exact(texts[0], texts[2])
+    folders = sketched(texts)
+    assert duplicates.near_duplicates(folders).tolist() == [0, 0, 0]
+    with duplicates.Shingles(folders) as sets:
+        assert duplicates.jaccard(sets.of(0), sets.of(1)) == pytest.approx(exact(texts[0], texts[1]))
 
 
-def test_texts_without_words_are_no_duplicates_and_short_ones_only_of_equal_words():
+def test_texts_without_words_are_no_duplicates_and_short_ones_only_of_equal_words(sketched):
     texts = ["!!!", "???", "yes", "Yes.", "no", "one two three", "one two four"]
-    found = keepers(duplicates.sketch(list("abcdefg"), texts))
-    assert found == {"a": "a", "b": "b", "c": "c", "d": "c", "e": "e", "f": "f", "g": "g"}
+    assert duplicates.near_duplicates(sketched(texts, 2)).tolist() == [0, 1, 2, 2, 4, 5, 6]
 
 
-def test_no_documents():
-    assert duplicates.near_duplicates(duplicates.sketch([], [])).tolist() == []
-    assert duplicates.exact_duplicates([], []).tolist() == []
+def test_no_documents(sketched):
+    for shards in (1, 3):
+        assert duplicates.near_duplicates(sketched([], shards)).tolist() == []
+        assert duplicates.exact_duplicates(sketched([], shards)).tolist() == []
 
 
-def test_exact_duplicates_keep_the_smallest_id():
-    found = duplicates.exact_duplicates(["c", "a", "b", "d"], ["same", "same", "same ", "same"])
-    assert found.tolist() == [1, 1, 2, 1], "a blank at the end is a difference, left to the near-duplicates"
+def test_exact_duplicates_keep_the_first(sketched):
+    for shards in (1, 2, 4):
+        found = duplicates.exact_duplicates(sketched(["same", "same ", "same", "same"], shards))
+        assert found.tolist() == [0, 1, 0, 0], "a blank at the end is a difference, left to the near-duplicates"
 
 
-def test_a_large_family_of_copies_is_not_compared_pair_by_pair():
+def timed(folders) -> tuple[list[int], float]:
+    """Keepers, and CPU seconds that finding them took."""
+    start = time.process_time()
+    return duplicates.near_duplicates(folders).tolist(), time.process_time() - start
+
+
+def test_a_large_family_of_copies_is_not_compared_pair_by_pair(sketched):
     base = [f"w{n}" for n in range(200)]
     texts = [" ".join(base[:k] + ["x"] + base[k + 1 :]) for k in range(200)] * 10
-    documents = duplicates.sketch([f"{i:05d}" for i in range(2000)], texts)
-    start = time.process_time()
-    assert set(duplicates.near_duplicates(documents).tolist()) == {0}
-    assert time.process_time() - start < 3, "2 million comparisons of 200 shingles take longer"
+    found, seconds = timed(sketched(texts))
+    assert set(found) == {0}
+    assert seconds < 3, "2 million comparisons of 200 shingles take longer"
 
 
-def test_signatures_do_not_depend_on_the_process():
-    code = "from scripts.curation.duplicates import sketch as s; print(s(['a'], ['some words that are hashed here, and more']))"
-    seeds = [{**os.environ, "PYTHONHASHSEED": seed, "RAYON_NUM_THREADS": seed} for seed in ("1", "2")]
-    runs = [subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True) for env in seeds]
-    assert runs[0].stdout == runs[1].stdout and "Sketch" in runs[0].stdout
+def test_thousands_with_the_same_boilerplate_are_not_compared_pair_by_pair(sketched):
+    rng = np.random.default_rng(5)
+    boilerplate = [f"b{n}" for n in range(64)]
+    texts = [" ".join([*boilerplate, *(f"w{n}" for n in rng.integers(0, 10**9, 16))]) for _ in range(4000)]
+    texts += [f"{text} more" for text in texts[::50]]
+    folders = sketched(texts)
+    first, largest = duplicates.Shingles(folders).first[:-1], 0
+    for band in range(duplicates.BANDS):
+        for _, sizes in duplicates.alike([folder / f"band-{band:02d}.npy" for folder in folders], first):
+            largest = max(largest, *sizes.tolist())
+    assert largest > 1000, "without such a bucket nothing is tested"
+    assert 0.5 < exact(texts[0], texts[1]) < duplicates.THRESHOLD
+    found, seconds = timed(folders)
+    assert found == [*range(4000), *range(0, 4000, 50)]
+    assert seconds < 10, "comparing all pairs of one bucket of a thousand documents takes 3 seconds, and there are many"
+
+
+def test_sketches_do_not_depend_on_the_process(sketched, tmp_path, monkeypatch):
+    code = "import sys; from pathlib import Path; from scripts.curation.duplicates import sketch; sketch(Path(sys.argv[1]), {!r})"
+    texts = ["some words that are hashed here, and more", "and other words of another text"]
+    (here,) = sketched(texts)
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        monkeypatch.setenv("RAYON_NUM_THREADS", seed)
+        subprocess.run([sys.executable, "-c", code.format(texts), str(tmp_path / seed)], check=True)
+        for file in (tmp_path / seed).iterdir():
+            assert file.read_bytes() == (here / file.name).read_bytes()
+        assert len(list((tmp_path / seed).iterdir())) == duplicates.BANDS + 2
