@@ -73,8 +73,14 @@ def dedup() -> Iterator[Line]:
     texts = [text for text, _ in extract("networkx", metadata.distribution("networkx"), set())]
     items = pd.DataFrame({"task": "prose", "item": range(500), "text": texts[:500]})
     how = f"{len(texts):,} docstrings of {sum(map(len, texts)) / len(texts):.0f} characters"
-    duplicates.documents_per_second(texts[:100])
-    rate = len(texts) / _seconds(lambda: duplicates.documents_per_second(texts))
+
+    def near(some: list[str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            duplicates.sketch(Path(folder), some)
+            duplicates.near_duplicates([Path(folder)])
+
+    near(texts[:100])
+    rate = len(texts) / _seconds(lambda: near(texts))
     yield "near-duplicates", f"{rate:,.0f}", "docs/CPU-s", how
     rate = len(texts) / _seconds(lambda: contamination.documents_per_second(texts, items))
     yield "decontamination", f"{rate:,.0f}", "docs/CPU-s", f"{how}, 500 items"

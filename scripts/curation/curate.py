@@ -89,9 +89,10 @@ def curate(
         raise ValueError(f"corpora: {row['name']}, key near_duplicates: expected drop or report, found {found!r}")
     read_card(synthesized)
     items = tuple(map(str, items))
-    with work_folder(work) as folder, _mapping(min(workers, pq.read_metadata(synthesized).num_rows // _WORTH)) as each:
+    workers = min(workers, pq.read_metadata(synthesized).num_rows // _WORTH)
+    with work_folder(work) as folder, _mapping(workers) as each:
         shutil.rmtree(folder / "shards", ignore_errors=True)
-        shards = split(synthesized, folder / "shards", row.get("shards", 1))
+        shards = split(synthesized, folder / "shards", max(row.get("shards", 1), 4 * workers if workers > 1 else 1))
         first = np.cumsum([0, *each(_fingerprint, shards, repeat(str(synthesized)))]).tolist()
         exact = duplicates.exact_duplicates(shards)
         list(each(_sketch, shards, (exact[a:b] == np.arange(a, b) for a, b in pairwise(first))))
@@ -100,7 +101,10 @@ def curate(
         judged = each(_judge, repeat(shards), repeat(first), range(len(shards)), keepers, repeat(items), repeat(row))
         counted: list[Counted] = []
         sizes = _write_both(curated, removed, zip(shards, judged, strict=True), counted, folder / "shards")
-    counts = _counts(counted, _index(items, _ngram(row)), len(np.unique(near[near != np.arange(len(near))])), row)
+    keeps = np.zeros(len(near), dtype=bool)
+    for a, b in pairwise(first):
+        keeps[near[a:b][near[a:b] != np.arange(a, b)]] = True
+    counts = _counts(counted, _index(items, _ngram(row)), int(keeps.sum()), row)
     for path, size in zip((curated, removed), sizes, strict=True):
         write_card(path, row=row, code=code, counts={**size, **counts["documents"]})
     write_json(report, {"corpus": row["name"], **counts})
@@ -237,7 +241,9 @@ def _write_both(
     waiting = {reason: folder / f"{reason}.arrow" for reason in REASONS}
     with ExitStack() as stack:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        spill = {why: stack.enter_context(pa.ipc.new_stream(str(path), REMOVED, options=options)) for why, path in waiting.items()}
+        spill = {
+            why: stack.enter_context(pa.ipc.new_stream(str(path), REMOVED, options=options)) for why, path in waiting.items()
+        }
 
         def kept() -> Iterator[pa.Table]:
             for shard, (verdict, counts) in judged:

@@ -1,15 +1,15 @@
-"""Exact and near-duplicates among documents in shards: reads texts, makes for each document the position of the one that is kept.
+"""Exact and near-duplicates among documents in shards: reads texts, makes for each document the position of its keeper.
 
 Near-duplicates are found by MinHash over word 5-grams, 14 bands of 8 rows: a pair of Jaccard similarity s shares a band with
 probability 1 - (1 - s^8)^14, which is half at about 0.72 (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4).
 Each pair that shares a band is then verified by its exact Jaccard similarity, so that what is called a near-duplicate
 never is one by accident; clusters are the connected components of verified pairs.
 
-Documents stand in order of id (shards.py), shard after shard, and the keeper is the one with the smallest position. Neither
-verified pairs nor components depend on where shards begin. A shard is sketched by itself, anywhere and in any order: its
-folder receives the hashes of its shingles, and for each band the hashes of its documents' signatures in that band, sorted. Then a
-range of the hashes of one band, over all shards, is in memory at a time, and shingles only of documents that share a band.
-Of the number n of documents are: 8 bytes in memory for keepers; on disk 16 for each band, and 8 for each word.
+Documents stand in order of id (shards.py), shard after shard, and a keeper is the one of its cluster with the smallest
+position. Neither verified pairs nor components depend on where shards begin. A shard is sketched by itself: its folder receives
+the hashes of its shingles and, for each band, the hashes of its documents' signatures in that band, sorted. Then the bands are
+merged: in memory are the hashes of one band in one range, over all shards, and the shingles of documents that share one.
+A document takes 8 bytes of memory for its keeper; on disk 16 bytes a band, and 8 bytes a word.
 """
 
 import hashlib
@@ -130,7 +130,11 @@ def sketch(folder: Path, texts: Iterable[str]) -> None:
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(count)]))
     filled = np.flatnonzero(count)
     for band in range(BANDS):
-        _save(folder / f"band-{band:02d}.npy", np.concatenate([np.zeros(0, np.uint64), *(k[band] for k in keys)])[None, filled], filled)
+        _save(
+            folder / f"band-{band:02d}.npy",
+            np.concatenate([np.zeros(0, np.uint64), *(k[band] for k in keys)])[None, filled],
+            filled,
+        )
 
 
 def _save(path: Path, keys: np.ndarray, who: np.ndarray) -> None:
@@ -165,7 +169,7 @@ def alike(files: Sequence[Path], first: np.ndarray) -> Iterator[tuple[np.ndarray
 
 
 def exact_duplicates(folders: Sequence[Path]) -> np.ndarray:
-    """Position of the keeper for each document of shards with their ``fingerprint``: the first of those of equal text, (n,) int64."""
+    """Position of the keeper for each document of shards with their ``fingerprint``: the first of equal text, (n,) int64."""
     files = [folder / "text.npy" for folder in folders]
     counts = [np.load(file, mmap_mode="r").shape[1] for file in files]
     keeper = np.arange(sum(counts))
@@ -300,7 +304,8 @@ def _rare(sets: list[np.ndarray], threshold: float) -> tuple[list[list[int]], li
 
     If two sets of sizes a >= b have a Jaccard similarity of at least t, they share an element that is among the rarest
     a - ceil(t a) + 1 of the one and the rarest b - ceil(2 t / (1 + t) b) + 1 of the other, in any one order of elements
-    (Xiao, Wang, Lin, Yu, Efficient similarity joins for near duplicate detection, WWW 2008). Elements of one set alone are left out.
+    (Xiao, Wang, Lin, Yu, Efficient similarity joins for near duplicate detection, WWW 2008). Elements of one set alone are
+    left out.
     """
     sizes = [len(one) for one in sets]
     _, token, times = np.unique(np.concatenate(sets), return_inverse=True, return_counts=True)

@@ -18,6 +18,7 @@ from scripts.lib.documents import SCHEMA
 
 SIZE = 128 << 20  # bytes of documents in a shard, about; a process has one in memory, two or three times over
 MOST = 400  # shards are all open while they are filled, and a process may open 1,024 files; above 50 GB shards grow instead
+_READ = 16_384  # documents that are distributed at a time
 _BATCH = 4096  # documents that are Python strings at a time
 _SAMPLE = 100_000  # ids from which the bounds of shards are taken
 
@@ -45,7 +46,7 @@ def split(documents: str | Path, folder: Path, at_least: int = 1) -> list[Path]:
             sink = stack.enter_context(pa.OSFile(str(shard / "documents.arrow"), "wb"))
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             writers.append(stack.enter_context(pa.ipc.new_stream(sink, SCHEMA, options=options)))
-        for batch in file.iter_batches(max(_BATCH, 64 * number), columns=SCHEMA.names):
+        for batch in file.iter_batches(_READ, columns=SCHEMA.names):
             which = np.searchsorted(bounds, np.array(batch["id"].to_pylist(), dtype=str), side="right")
             batch = pa.Table.from_batches([batch]).cast(SCHEMA).take(pa.array(np.argsort(which, kind="stable")))
             counts = np.bincount(which, minlength=number)

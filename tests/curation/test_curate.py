@@ -1,15 +1,20 @@
 """Curation as a whole: what is kept, what is removed and why, and that nothing is lost."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from scripts.curation import contamination
+from scripts.curation import contamination, duplicates, shards
+from scripts.curation import curate as curation
 from scripts.curation.curate import curate, read_items
+from scripts.curation.shards import load, split
 from scripts.lib.documents import document, read_documents, write_documents
-from scripts.lib.files import BrokenArtifact, read_card
+from scripts.lib.files import BrokenArtifact, read_card, write_card
 
 ROW = {"name": "corpus", "method": "bos", "samples": 300, "near_duplicates": "drop", "suites": ["quiz"]}
 ITEM = "How many lamps does the keeper of the northern tower light before the ferry comes in at dusk?"
@@ -145,6 +150,77 @@ def test_files_do_not_depend_on_the_order_of_documents(folder):
             assert json.loads((folder / name).read_text()) == json.loads(expected)
         else:
             assert (folder / name).read_bytes() == expected
+
+
+@pytest.mark.parametrize("mode", ["drop", "report"])
+def test_files_do_not_depend_on_shards(folder, monkeypatch, mode):
+    monkeypatch.setattr(curation, "ROW_GROUP", 100)
+    rows, members = planted()
+    names = ("curated.parquet", "curated-removed.parquet", "curated.json")
+    made = []
+    for number in (1, 3, 16):
+        run(folder, shards=number, near_duplicates=mode)
+        made.append([(folder / name).read_bytes() for name in names])
+        shards = split(folder / "synthesized.parquet", folder / f"shards-{number}", number)
+        place = {one: k for k, shard in enumerate(shards) for one in load(shard)["id"].to_pylist()}
+        assert len(set(place.values())) == number
+    assert made[0] == made[1] == made[2]
+    assert pq.read_metadata(folder / "curated.parquet").num_row_groups == 3
+    _, removed, _ = run(folder, name="again", shards=16)
+    keepers = {line.id: json.loads(line.detail).get("keeper") for line in removed.itertuples()}
+    keepers = {one: other for one, other in keepers.items() if other}
+    assert len(keepers) == 50 and sum(place[one] != place[other] for one, other in keepers.items()) > 25, "clusters span shards"
+
+
+def test_files_do_not_depend_on_workers(folder, monkeypatch):
+    run(folder, shards=3)
+    names = ("curated.parquet", "curated-removed.parquet", "curated.json")
+    first = [(folder / name).read_bytes() for name in names]
+    monkeypatch.setattr(curation, "_WORTH", 1)
+    run(folder, shards=3, workers=2)
+    assert [(folder / name).read_bytes() for name in names] == first
+
+
+def test_memory_does_not_grow_with_the_number_of_documents(tmp_path, monkeypatch):
+    """Four times the documents in pieces of the same size take what they took, and in one piece more than twice as much."""
+    for module, name, value in (
+        (duplicates, "_MERGED", 2048),
+        (duplicates, "_CHUNK", 128),
+        (shards, "_BATCH", 128),
+        (shards, "_READ", 128),
+    ):
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(shards, "SIZE", 1 << 15)
+    monkeypatch.setattr(curation, "ROW_GROUP", 128)
+    pd.DataFrame({"task": ["t"], "item": [0], "text": [ITEM]}).to_parquet(tmp_path / "items.parquet")
+    rng = np.random.default_rng(0)
+    words = [f"w{k}" for k in range(500)]
+    for n in (500, 2000):
+        path = tmp_path / f"{n}.parquet"
+        texts = [" ".join(rng.choice(words, 40)) for _ in range(n)]
+        write_documents(path, (document(text, source="s", index=i) for i, text in enumerate(texts)), row=ROW, code="c")
+        pq.write_table(pq.read_table(path), path, row_group_size=128)
+        write_card(path, row=ROW, code="c")
+
+    def peak(n: int) -> tuple[float, float]:
+        """Bytes that Python and numpy held at the peak, and Arrow; the latter is the largest of all calls so far."""
+        pa.set_memory_pool(counting)
+        tracemalloc.start()
+        try:
+            paths = [tmp_path / name for name in ("curated.parquet", "removed.parquet", "curation.json")]
+            files = (tmp_path / f"{n}.parquet", [tmp_path / "items.parquet"])
+            curate(*files, *paths, row=ROW, code="c", work=tmp_path / "work")
+            return tracemalloc.get_traced_memory()[1], counting.max_memory()
+        finally:
+            tracemalloc.stop()
+            pa.set_memory_pool(usual)
+
+    usual, counting = pa.default_memory_pool(), pa.system_memory_pool()
+    small, large = peak(500), peak(2000)
+    assert all(after < 1.3 * before for before, after in zip(small, large, strict=True)), (small, large)
+    monkeypatch.undo()
+    whole = peak(2000)
+    assert all(after > 2 * before for before, after in zip(small, whole, strict=True)), (small, whole)
 
 
 def test_columns_of_documents_are_carried_along(folder):

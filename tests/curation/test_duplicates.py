@@ -240,7 +240,9 @@ def test_thousands_with_the_same_boilerplate_are_not_compared_pair_by_pair(sketc
 
 
 def test_sketches_do_not_depend_on_the_process(sketched, tmp_path, monkeypatch):
-    code = "import sys; from pathlib import Path; from scripts.curation.duplicates import sketch; sketch(Path(sys.argv[1]), {!r})"
+    code = (
+        "import sys; from pathlib import Path; from scripts.curation.duplicates import sketch; sketch(Path(sys.argv[1]), {!r})"
+    )
     texts = ["some words that are hashed here, and more", "and other words of another text"]
     (here,) = sketched(texts)
     for seed in ("1", "2"):

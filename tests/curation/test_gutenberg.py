@@ -41,20 +41,23 @@ def similar_pairs(sets: list[set]) -> dict[tuple[int, int], float]:
     return {(i, j): both / (len(sets[i]) + len(sets[j]) - both) for (i, j), both in common.items()}
 
 
-def test_editions_of_the_same_book(real_text, capsys):
+def test_editions_of_the_same_book(real_text, tmp_path, capsys):
     lines, caught, true = [], 0, 0
     for book, editions in EDITIONS.items():
         texts = [p for edition in editions for p in paragraphs(real_text / edition)]
-        documents = duplicates.sketch([f"{i:06d}" for i in range(len(texts))], texts)
-        filled = np.diff(documents.offsets) > 0
+        folder = tmp_path / book
+        folder.mkdir()
+        duplicates.sketch(folder, texts)
         candidates = {
             (i, j)
-            for bucket in duplicates.buckets(documents.signatures, filled)
-            for k, i in enumerate(sorted(bucket.tolist()))
-            for j in sorted(bucket.tolist())[k + 1 :]
+            for band in range(duplicates.BANDS)
+            for positions, sizes in duplicates.alike([folder / f"band-{band:02d}.npy"], np.array([0]))
+            for bucket in np.split(positions, np.cumsum(sizes)[:-1])
+            for k, i in enumerate(bucket.tolist())
+            for j in bucket.tolist()[k + 1 :]
         }
         exact = similar_pairs([set(ngrams(words(t), 5)) for t in texts])
-        keeper = duplicates.near_duplicates(documents).tolist()
+        keeper = duplicates.near_duplicates([folder]).tolist()
         close = {p for p, s in exact.items() if s >= 0.8}
         near = {p for p, s in exact.items() if s >= duplicates.THRESHOLD}
         found = {p for p in candidates if exact.get(p, 0) >= duplicates.THRESHOLD}
