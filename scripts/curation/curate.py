@@ -98,9 +98,8 @@ def curate(
         list(each(_sketch, shards, (exact[a:b] == np.arange(a, b) for a, b in pairwise(first))))
         near = duplicates.near_duplicates(shards)
         keepers = ((exact[a:b], near[a:b]) for a, b in pairwise(first))
-        judged = each(_judge, repeat(shards), repeat(first), range(len(shards)), keepers, repeat(items), repeat(row))
-        counted: list[Counted] = []
-        sizes = _write_both(curated, removed, zip(shards, judged, strict=True), counted, folder / "shards")
+        counted = list(each(_judge, repeat(shards), repeat(first), range(len(shards)), keepers, repeat(items), repeat(row)))
+        sizes = _write_both(curated, removed, shards, folder / "shards")
     keeps = np.zeros(len(near), dtype=bool)
     for a, b in pairwise(first):
         keeps[near[a:b][near[a:b] != np.arange(a, b)]] = True
@@ -177,8 +176,8 @@ def _judge(
     keepers: tuple[np.ndarray, np.ndarray],
     items: tuple[str, ...],
     row: dict,
-) -> tuple[pa.Table, Counted]:
-    """Decide about every document of a shard.
+) -> Counted:
+    """Decide about every document of a shard, and write verdict.arrow to its folder.
 
     Args:
         shards: all of them.
@@ -188,9 +187,8 @@ def _judge(
         items: as in ``curate``.
         row: as in ``curate``.
 
-    Returns:
-        A line of ``VERDICT`` for each document: reason (of ``REASONS``, None if kept), detail (JSON), near_duplicate_of (id of
-        the keeper of its cluster, or None); and what was counted.
+    The verdict has a line of ``VERDICT`` for each document: reason (of ``REASONS``, None if kept), detail (JSON),
+    near_duplicate_of (id of the keeper of its cluster, or None).
     """
     table, index, ratio = load(shards[number], ("id", "text", "source")), _index(items, _ngram(row)), row.get("ratio", 0.0)
     own = np.arange(first[number], first[number + 1])
@@ -221,20 +219,20 @@ def _judge(
             reasons.append(reason)
             details.append(json.dumps(detail, ensure_ascii=False) if reason else None)
             near.append(of)
+    with pa.ipc.new_file(str(shards[number] / "verdict.arrow"), VERDICT) as out:
+        out.write_table(pa.table([reasons, details, near], schema=VERDICT))
     rules = Counter({name: sum(contamination.contaminated(hit, value) for hit in hits) for name, value in RULES.items()})
     sources = Counter(zip(table["source"].to_pylist(), reasons, strict=True))
-    counted = Counted(sources, compared, sum(map(bool, near)), rules, contamination.tally(hits, index, ratio))
-    return pa.table([reasons, details, near], schema=VERDICT), counted
+    return Counted(sources, compared, sum(map(bool, near)), rules, contamination.tally(hits, index, ratio))
 
 
 def _write_both(
     curated: str | Path,
     removed: str | Path,
-    judged: Iterable[tuple[Path, tuple[pa.Table, Counted]]],
-    counted: list[Counted],
+    shards: list[Path],
     folder: Path,
 ) -> tuple[dict, dict]:
-    """Write the documents of shards and their verdicts, append what was counted; documents and characters of either file.
+    """Write the documents of shards as their verdicts say; how many documents and characters either file has.
 
     Those removed are ordered by reason first, so they wait in ``folder``, one file a reason.
     """
@@ -246,9 +244,10 @@ def _write_both(
         }
 
         def kept() -> Iterator[pa.Table]:
-            for shard, (verdict, counts) in judged:
-                counted.append(counts)
+            for shard in shards:
                 documents = load(shard)
+                with pa.ipc.open_file(str(shard / "verdict.arrow")) as file:
+                    verdict = file.read_all()
                 table = pa.table([*documents.columns, *verdict.columns], names=[*documents.column_names, *verdict.column_names])
                 for why, out in spill.items():
                     out.write_table(table.filter(pc.equal(table["reason"], why)).select(REMOVED.names))

@@ -34,7 +34,7 @@ def test_shards_are_the_corpus_in_order_of_id(tmp_path, monkeypatch, number):
 
 def test_a_large_corpus_has_more_shards_than_asked_for(tmp_path, monkeypatch):
     file, expected = corpus(tmp_path, [f"{n:04d}" for n in range(1000)])
-    monkeypatch.setattr(shards, "SIZE", 16_384)
+    monkeypatch.setattr(shards, "SIZE", 4096)
     folders = shards.split(file, tmp_path / "shards")
     assert 5 < len(folders) < 20
     monkeypatch.setattr(shards, "MOST", 4)
