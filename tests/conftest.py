@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_server import serving
+
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -27,6 +29,29 @@ def offline(monkeypatch, tmp_path):
         monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
     for name, value in (("HF_HUB_OFFLINE", True), ("HF_DATASETS_CACHE", tmp_path / "datasets")):
         monkeypatch.setattr(f"datasets.config.{name}", value)
+
+
+@pytest.fixture
+def loopback(monkeypatch, tmp_path):
+    """A hub on the loopback in the place of huggingface.co, and an empty cache."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with serving() as hub:
+        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        for name, value in (
+            ("ENDPOINT", hub.url),
+            ("HUGGINGFACE_CO_URL_TEMPLATE", template),
+            ("HF_HUB_CACHE", str(tmp_path / "hub")),
+            ("HF_HUB_OFFLINE", False),
+            ("HF_TOKEN_PATH", str(tmp_path / "token")),
+        ):
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        yield hub
+
+
+@pytest.fixture
+def offline_after(monkeypatch):
+    """A function after whose call there is no network."""
+    return lambda: monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture(scope="session")

@@ -16,17 +16,22 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from scripts.audits.stream import count, pieces
+from scripts.lib import hub
 from scripts.lib.files import atomic, write_card
 from scripts.lib.text import words
 
 Encode = Callable[
     [Sequence[str]], np.ndarray
 ]  # texts -> (texts, dimensions) float32, rows of length 1, or 0 where nothing is known
+
+
+KEPT = ("*.safetensors", "*.json", "*.txt", "*.model")  # what is taken of a sentence-transformers directory
 
 
 class BadEmbedder(Exception):
@@ -123,19 +128,26 @@ def load_encoder(folder: str | Path, row: dict) -> Encode:
     return encode
 
 
-def _take(folder: Path, out: Path, row: dict) -> None:
-    """Copy a sentence-transformers directory without pickles and code; a bidirectional Llama's config is rewritten."""
-    if not any(folder.rglob("*.safetensors")) or not (folder / "config.json").is_file():
-        raise BadEmbedder(f"embedders: {row['name']}: {folder}: expected config.json and *.safetensors")
+def _config(folder: Path, row: dict) -> dict:
+    """config.json as it is loaded: nothing in it asks for code from outside."""
+    if not (folder / "config.json").is_file():
+        raise BadEmbedder(f"embedders: {row['name']}: {folder}: expected config.json")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if row.get("bidirectional"):
         config = {k: v for k, v in config.items() if k not in ("auto_map", "pooling", "temperature")}
         config |= {"model_type": "llama", "architectures": ["LlamaModel"], "is_causal": False, "use_cache": False}
     elif "auto_map" in config:
         raise BadEmbedder(f"embedders: {row['name']}: {folder / 'config.json'}, key auto_map, asks for code from outside")
+    return config
+
+
+def _take(folder: Path, out: Path, row: dict) -> None:
+    """Copy a sentence-transformers directory without pickles and code; a bidirectional Llama's config is rewritten."""
+    if not any(folder.rglob("*.safetensors")):
+        raise BadEmbedder(f"embedders: {row['name']}: {folder}: expected *.safetensors")
+    config = _config(folder, row)
     with atomic(out) as beside:
-        keep = ("*.safetensors", "*.json", "*.txt", "*.model")
-        for path in sorted(path for pattern in keep for path in folder.rglob(pattern)):
+        for path in sorted(path for pattern in KEPT for path in folder.rglob(pattern)):
             target = beside / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(path.resolve(), target) if path.suffix == ".safetensors" else shutil.copyfile(path, target)
@@ -150,16 +162,16 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _fetch(row: dict) -> Path:
-    from huggingface_hub import snapshot_download
-
     try:
-        kept = ["*.safetensors", "*.json", "*.txt", "*.model"]
-        return Path(snapshot_download(row["repo"], revision=row["revision"], allow_patterns=kept))
-    except Exception as error:
-        reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        files = hub.files_of(row)
+        kept = [name for name in files if any(fnmatchcase(name, pattern) for pattern in KEPT)]
+        _config(hub.fetch(row, [name for name in kept if not name.endswith(".safetensors")], files=files), row)
+        return hub.fetch(row, kept, files=files)
+    except (hub.NotHad, BadEmbedder) as error:
+        scales = f", scales: [{row['scale']}]" if "scale" in row else ""
         raise BadEmbedder(
-            f"embedders: {row['name']}: {row['repo']} at {row['revision']} cannot be fetched ({reason}); to use a copy of "
-            f"yours, replace the row by `{row['name']}: {{kind: path, path: /path/to/it}}`"
+            f"embedders: {row['name']}: {error}; to use a copy of yours, replace the row by "
+            f"`{row['name']}: {{kind: path{scales}, path: /path/to/it}}`"
         ) from None
 
 

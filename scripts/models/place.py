@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from scripts.lib import hub
 from scripts.lib.files import atomic, write_card
 from scripts.lib.models import BadModel, config_of
 from scripts.lib.progress import logging_to
@@ -89,20 +91,28 @@ def _link(source: Path, target: Path) -> None:
 
 
 def fetch(row: dict) -> Path:
-    """The hub repository of ``row`` at its revision, in the cache of huggingface_hub; safetensors and JSON only.
+    """The hub repository of ``row`` at its revision, in huggingface_hub's cache; the files that ``take_over`` reads, no others.
+
+    Small files come first, so that a model that would be refused costs no download of weights.
 
     Raises:
-        BadModel: one line, when it cannot be had; it names the row and the way around.
+        BadModel: one line, when it cannot be had or holds no safetensors; it names the row and the way around.
     """
-    from huggingface_hub import snapshot_download
-
     try:
-        return Path(snapshot_download(row["repo"], revision=row["revision"], allow_patterns=["*.safetensors", "*.json"]))
-    except Exception as error:
-        reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        files = hub.files_of(row)
+        weights = [name for name in files if any(fnmatchcase(name, pattern) for pattern in WEIGHTS) and "/" not in name]
+        if not any(name.endswith(".safetensors") for name in weights):
+            pickled = [name for name in files if any(fnmatchcase(name, pattern) for pattern in PICKLES)]
+            only = f"only {', '.join(pickled)}, which can run code when loaded" if pickled else "no weights"
+            raise hub.NotHad(f"{row['repo']} at {row['revision']} has no *.safetensors, {only}")
+        folder = hub.fetch(row, [name for name in REST if name in files], files=files)
+        config_of(folder)
+        return hub.fetch(row, weights, files=files)
+    except (hub.NotHad, BadModel) as error:
+        scales = f", scales: [{row['scale']}]" if "scale" in row else ""
         raise BadModel(
-            f"model {row['name']}: {row['repo']} at {row['revision']} cannot be fetched ({reason}); to use a copy of yours, "
-            f"replace the row by `{row['name']}: {{kind: path, path: /path/to/it, bos: {row['bos']}}}`"
+            f"model {row['name']}: {error}; to use a copy of yours, replace the row by "
+            f"`{row['name']}: {{kind: path{scales}, path: /path/to/it, bos: {row['bos']}}}`"
         ) from None
 
 

@@ -1,22 +1,21 @@
 """Documents of a data set on the Hugging Face hub, at the full commit hash that the row pins.
 
-Streams Parquet and JSON files only: no loading script, no code of the repository. Makes documents.parquet from the first
-``documents`` records that pass ``where``; files are taken in an order drawn from (repository, revision).
+Reads Parquet and JSON files only: no loading script, no code of the repository. Makes documents.parquet from the first
+``documents`` records that pass ``where``; files are downloaded one by one, in an order drawn from (repository, revision), until
+there are enough.
 """
 
 import fnmatch
 import re
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from scripts.lib import hub
 from scripts.lib.documents import write_documents
 from scripts.lib.progress import Progress, logging_to
 from scripts.lib.seeds import seed_of
 from scripts.sources.path import BadSource, numbered, records
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
 
 DATA = re.compile(r"\.(parquet|jsonl?(\.gz|\.zst)?)$")
 ABOUT = re.compile(r"(^|/)(\.|dataset_infos?\.json$|README)")  # what describes the data and is none
@@ -32,7 +31,7 @@ def choose(names: list[str], row: dict) -> list[str]:
         BadSource: when none is left; naming what was looked for and what is there.
     """
     where = f"source row {row['name']}"
-    data = [name for name in names if DATA.search(name) and not ABOUT.search(name)]
+    data = sorted(name for name in names if DATA.search(name) and not ABOUT.search(name))
     if patterns := row.get("files"):
         patterns = [patterns] if isinstance(patterns, str) else patterns
         found = [name for name in data if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
@@ -56,54 +55,47 @@ def passes(record: dict, where: dict) -> bool:
     return all(record[key] in (value if isinstance(value, list) else [value]) for key, value in where.items())
 
 
-def read(files: "AbstractFileSystem", names: list[str], row: dict) -> Iterator[tuple[str, dict]]:
+def read(names: list[str], path_of: Callable[[str], Path], row: dict) -> Iterator[tuple[str, dict]]:
     """Yield (text, meta with repo, revision, file and line) of records that pass and hold text, file by file.
 
-    ``files`` is any fsspec file system in which ``names`` can be opened for reading.
+    ``path_of`` gives the local file of a name, and is asked only when its turn has come.
     """
     where, key = row.get("where") or {}, row["text"]
     origin = {"repo": row["repo"], "revision": row["revision"], "licence": row["licence"]}
     keys = list(dict.fromkeys([key, *where]))
     for name in names:
-        with files.open(name, "rb") as raw:
+        with open(path_of(name), "rb") as raw:
             for line, record in records(raw, name, keys, f"source row {row['name']}, {row['repo']}"):
                 text = record[key]
                 if isinstance(text, str) and text.strip() and passes(record, where):
                     yield text, {**origin, "file": name, "line": line}
 
 
-def repository(row: dict) -> "AbstractFileSystem":
-    """The repository of a row at its revision as an fsspec file system; opens no connection yet."""
-    from fsspec.implementations.dirfs import DirFileSystem
-    from huggingface_hub import HfFileSystem
-
-    return DirFileSystem(path=f"datasets/{row['repo']}@{row['revision']}", fs=HfFileSystem())
-
-
-def collect(row: dict, files: "AbstractFileSystem | None" = None) -> list[dict]:
-    """The documents of a hub row.
+def collect(row: dict, folder: Path | None = None) -> list[dict]:
+    """The documents of a hub row; ``folder`` is a copy of the repository that takes the hub's place.
 
     Raises:
-        BadSource: one line, when the hub cannot be read (with the row that takes a local copy in its place), a key is
+        BadSource: one line, when the repository cannot be had (with the row that takes a local copy in its place), a key is
             missing, or fewer records pass than ``documents``.
     """
-    from huggingface_hub.utils import httpx
-
     rows: list[dict] = []
     try:
-        files = files or repository(row)
-        names = choose(files.find(""), row)
+        if folder is None:
+            files = hub.files_of(row, "dataset")
+            names, path_of = choose(list(files), row), lambda name: hub.fetch(row, [name], "dataset", files) / name
+        else:
+            found = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+            names, path_of = choose(found, row), folder.__truediv__
         with Progress(row["name"], row["documents"], "documents") as progress:
-            for one in numbered(row["name"], read(files, names, row)):
+            for one in numbered(row["name"], read(names, path_of, row)):
                 rows.append(one)
                 progress.add(1, characters=len(one["text"]))
                 if len(rows) == row["documents"]:
                     return rows
-    except (OSError, httpx.HTTPError) as error:
-        reason = " ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+    except hub.NotHad as error:
         raise BadSource(
-            f"source row {row['name']}: {row['repo']} at {row['revision']} cannot be read ({reason}); to use files that you "
-            f"have, replace the row by `{row['name']}: {{kind: path, path: my/files/*.jsonl.gz, text: {row['text']}}}`"
+            f"source row {row['name']}: {error}; to use files that you have, replace the row by "
+            f"`{row['name']}: {{kind: path, path: my/files/*.jsonl.gz, text: {row['text']}}}`"
         ) from None
     raise BadSource(
         f"source row {row['name']}, key documents: {len(rows)} records of {row['repo']} pass, expected {row['documents']} "

@@ -4,13 +4,16 @@ import json
 
 import pytest
 import torch
+import transformers
 
 from scripts.lib.files import read_card
 from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokenizer
 from scripts.models.place import place
 from scripts.models.tokenizer import save_tokenizer, train_tokenizer
+from scripts.synthesis import hf
 from scripts.training.architecture import make_model
 from scripts.training.output import save_model
+from tests.hub_server import REVISION
 
 ROW = {"name": "mine", "kind": "path"}
 
@@ -77,25 +80,96 @@ def test_what_must_not_be_loaded_is_refused(folder, tmp_path):
     refused("only pytorch_model.bin, which can run code")
 
 
-def test_without_network_one_line_says_what_to_write(tmp_path, offline):
-    row = {"name": "Big-1B", "kind": "hub", "repo": "maker/Big-1B", "revision": "0" * 40, "bos": 9}
+@pytest.fixture
+def big(loopback, folder):
+    """The same directory as a repository of the hub, with what nobody should want of it."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    more = {
+        "pytorch_model.bin": b"pickle",
+        "modeling_big.py": b"raise",
+        "onnx/model.safetensors": b"other",
+        ".gitattributes": b"",
+    }
+    loopback.repos["models/maker/Big-1B"] = {**files, **more}
+    return loopback
+
+
+HUB = {"name": "Big-1B", "kind": "hub", "repo": "maker/Big-1B", "revision": REVISION, "bos": 9, "scale": "gpu"}
+AROUND = "to use a copy of yours, replace the row by `Big-1B: {kind: path, scales: [gpu], path: /path/to/it, bos: 9}`"
+
+
+def refusal(tmp_path, row=HUB) -> str:
     with pytest.raises(BadModel) as caught:
         place(tmp_path / "out", row=row, code="c")
-    line = str(caught.value)
-    assert "\n" not in line
-    assert line.startswith("model Big-1B: maker/Big-1B at 0000")
-    assert "`Big-1B: {kind: path, path: /path/to/it, bos: 9}`" in line
+    assert "\n" not in str(caught.value) and AROUND in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    return str(caught.value)
 
 
-def test_the_hub_is_asked_for_safetensors_and_json_at_the_revision(folder, tmp_path, monkeypatch):
-    asked = {}
+def test_a_model_of_the_hub_is_placed_once_more_without_network(big, folder, tmp_path, offline_after):
+    for name in ("one", "two"):
+        place(tmp_path / name, row=HUB, code="c")
+        assert bos_of(tmp_path / name) == 9
+        given, placed = load_model(folder).state_dict(), load_model(tmp_path / name).state_dict()
+        assert all(torch.equal(given[key], placed[key]) for key in given)
+        offline_after()
+    wanted = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert big.downloaded() == wanted == {path.name for path in (tmp_path / "two").iterdir()}
+    assert read_card(tmp_path / "two")["row"]["revision"] == REVISION
 
-    def download(repo, **options):
-        asked.update(options, repo=repo)
-        return str(folder)
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    row = {"name": "Big-1B", "kind": "hub", "repo": "maker/Big-1B", "revision": "0" * 40, "bos": 9}
-    place(tmp_path / "out", row=row, code="c")
-    assert asked == {"repo": "maker/Big-1B", "revision": "0" * 40, "allow_patterns": ["*.safetensors", "*.json"]}
-    assert bos_of(tmp_path / "out") == 9
+def test_without_network_one_line_says_what_to_write(tmp_path, offline):
+    line = refusal(tmp_path)
+    assert line.startswith(f"model Big-1B: model maker/Big-1B at {REVISION} is not whole in the cache")
+    assert "`snakemake --cores 2 --config scale=gpu fetch`" in line
+
+
+def test_a_gated_model_shows_its_terms(big, tmp_path):
+    big.gated.add("models/maker/Big-1B")
+    assert "is gated: accept its terms at https://huggingface.co/maker/Big-1B" in refusal(tmp_path)
+
+
+def test_a_missing_model_is_one_line(loopback, tmp_path):
+    assert refusal(tmp_path).startswith("model Big-1B: model maker/Big-1B is not on the hub")
+
+
+def test_pickled_weights_and_code_are_refused_before_they_are_downloaded(big, tmp_path):
+    files = big.repos["models/maker/Big-1B"]
+    weights = files.pop("model.safetensors")
+    assert "has no *.safetensors, only pytorch_model.bin, which can run code when loaded" in refusal(tmp_path)
+    assert big.downloaded() == set()
+    files["model.safetensors"] = weights
+    files["config.json"] = json.dumps(
+        {**json.loads(files["config.json"]), "auto_map": {"AutoModel": "modeling_big.B"}}
+    ).encode()
+    assert "config.json: key auto_map asks for code from outside" in refusal(tmp_path)
+    assert "model.safetensors" not in big.downloaded()
+
+
+SHAPES = {
+    "Qwen2": ("Qwen2Config", {"tie_word_embeddings": True}),
+    "Qwen3": ("Qwen3Config", {"tie_word_embeddings": True, "head_dim": 4}),
+    "Llama": ("LlamaConfig", {"tie_word_embeddings": True}),
+    "GPTNeoX": ("GPTNeoXConfig", {"tie_word_embeddings": False}),
+}
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_the_architectures_of_the_gpu_scale_are_placed_and_sampled(family, loopback, tmp_path):
+    """Random weights of the shapes that transformers itself makes; the reference engine samples from the BOS of the row."""
+    tokens = tmp_path / "tokenizer"
+    tokens.mkdir()
+    save_tokenizer(train_tokenizer(["a b c"], 258, "<s>", "</s>"), tokens, "<s>", "</s>")
+    config, more = SHAPES[family]
+    sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    heads = {} if family == "GPTNeoX" else {"num_key_value_heads": 1}
+    made = getattr(transformers, config)(vocab_size=258, max_position_embeddings=64, **sizes, **heads, **more)
+    torch.manual_seed(0)
+    transformers.AutoModelForCausalLM.from_config(made).save_pretrained(tmp_path / "given")
+    given = {path.name: path.read_bytes() for place in (tmp_path / "given", tokens) for path in place.iterdir()}
+    loopback.repos["models/maker/Big-1B"] = given
+    place(tmp_path / "out", row={**HUB, "bos": 0}, code="c")
+    model = load_model(tmp_path / "out")
+    assert type(model).__name__ == f"{family}ForCausalLM"
+    block = hf.engine(str(tmp_path / "out"), bos=0, eos=1, temperature=1.0, max_new_tokens=4)
+    assert [0 < len(sample.ids) <= 4 for sample in block([1, 2])] == [True, True]
