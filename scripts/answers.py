@@ -15,15 +15,22 @@ from scripts.code import ROOT, code_of
 from scripts.costs import cost
 from scripts.study import StudyError, load, read_yaml, row_at
 
+SAID = ("note", "gated", "bytes", "unverified")  # what a row tells people: no job reads it, and to correct it reruns nothing
+
+
+def _told(row: dict) -> dict:
+    told = {key: value for key, value in row.items() if key not in SAID}
+    return told | {"data": {task: _told(data) for task, data in row["data"].items()}} if "data" in row else told
+
 
 def row(table: str, wildcard: str) -> Callable:
-    """For ``params:`` of a script: the row that a wildcard names, as a dict."""
-    return lambda wildcards: row_at(table, wildcards[wildcard], wildcards.scale)
+    """For ``params:`` of a script: the row that a wildcard names, as a dict, without what is said for people alone."""
+    return lambda wildcards: _told(row_at(table, wildcards[wildcard], wildcards.scale))
 
 
 def json_row(table: str, wildcard: str) -> Callable:
-    """For ``params:`` of a shell command: the row that a wildcard names, as JSON."""
-    return lambda wildcards: json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True)
+    """For ``params:`` of a shell command: the same as JSON."""
+    return lambda wildcards: json.dumps(_told(row_at(table, wildcards[wildcard], wildcards.scale)), sort_keys=True)
 
 
 def work(rule: str, table: str, wildcard: str, script: str, also: str | None = None) -> Callable:
@@ -33,7 +40,7 @@ def work(rule: str, table: str, wildcard: str, script: str, also: str | None = N
     """
 
     def folder(wildcards):
-        text = json.dumps(row_at(table, wildcards[wildcard], wildcards.scale), sort_keys=True) + code_of(script)
+        text = json_row(table, wildcard)(wildcards) + code_of(script)
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         name = f"{wildcards[also]}-{wildcards[wildcard]}" if also else wildcards[wildcard]
         return f"results/{wildcards.scale}/work/{rule}/{name}-{key}"

@@ -92,6 +92,29 @@ def _threshold(value: object) -> str | None:
     return None if good else "a cosine between -1 and 1, or median"
 
 
+# What is downloaded. ``unverified`` names the keys for which no public record of this revision was found; none was asked of
+# the hub itself.
+_DOWNLOADED = {
+    "repo": _text,
+    "revision": _revision,
+    "licence": _text,
+    "gated": _flag,
+    "bytes": _count,
+    "unverified?": _names,
+}
+
+
+def _data(value: object) -> str | None:
+    wanted = {key.rstrip("?") for key in _DOWNLOADED}
+    for task, row in value.items() if isinstance(value, dict) else [(None, None)]:
+        if not isinstance(row, dict) or set(row) | {"unverified"} != wanted:
+            return f"a mapping of tasks to {', '.join(_DOWNLOADED)}"
+        for key, given in row.items():
+            if expected := (_DOWNLOADED.get(key) or _DOWNLOADED[f"{key}?"])(given):
+                return f"{expected} at {task}, {key}"
+    return None
+
+
 _CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names, "tasks?": _names}
 _ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _count, "bidirectional?": _flag}
 _DRAWN = {"samples": _count, **_CURATED}
@@ -112,15 +135,13 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "pocket": {"world": _whole, "seed": _whole, "genres": mix, "documents": _count, "near_duplicates": _share},
         "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
         "hub": {
-            "repo": _text,
-            "revision": _revision,
+            **_DOWNLOADED,
             "config?": _text,
             "split": _text,
             "text": _text,
             "documents": _count,
             "files?": _names,
             "where?": _table,
-            "licence": _text,
             "note?": _text,
         },
     },
@@ -144,13 +165,10 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
         "path": {"path": _text, "bos?": _whole, "parameters?": _count, "note?": _text},
         "hub": {
-            "repo": _text,
-            "revision": _revision,
+            **_DOWNLOADED,
             "shape": _shape,
             "bos": _whole,
             "parameters": _count,
-            "licence": _text,
-            "gated": _flag,
             "hot_nll?": _number,
             "note?": _text,
         },
@@ -205,10 +223,15 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),
         },
-        "harness": {"tasks": _table, "add_bos": _flag, "backend": _one_of("pocket", "hf", "vllm"), "note?": _text},
+        "harness": {
+            "tasks": _table,
+            "data": _data,
+            "add_bos": _flag,
+            "backend": _one_of("pocket", "hf", "vllm"),
+            "note?": _text,
+        },
         "perturbed": {
-            "repo": _text,
-            "revision": _revision,
+            **_DOWNLOADED,
             "config": _text,
             "split": _text,
             "of": _text,
@@ -216,7 +239,6 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "tasks": _table,
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),
-            "licence": _text,
             "note?": _text,
         },
         "extraction": {
@@ -234,11 +256,8 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "lsa": {"suite": _text, "fit": _names, "documents": _count, "dimensions": _count, "seed": _whole},
         "path": {"path": _text, **_ENCODED},
         "hub": {
-            "repo": _text,
-            "revision": _revision,
+            **_DOWNLOADED,
             "parameters": _count,
-            "licence": _text,
-            "gated": _flag,
             "note?": _text,
             **_ENCODED,
         },

@@ -12,7 +12,6 @@ Documents and items are encoded alike: same side, same prompt (the row's ``promp
 """
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -150,15 +149,8 @@ def _take(folder: Path, out: Path, row: dict) -> None:
         for path in sorted(path for pattern in KEPT for path in folder.rglob(pattern)):
             target = beside / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link(path.resolve(), target) if path.suffix == ".safetensors" else shutil.copyfile(path, target)
+            hub.link(path.resolve(), target) if path.suffix == ".safetensors" else shutil.copyfile(path, target)
         (beside / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _fetch(row: dict) -> Path:

@@ -223,11 +223,11 @@ if __name__ == "__main__":
     parser.add_argument("--code", required=True)
     parser.add_argument("--base", required=True, help="directory of the base")
     parser.add_argument("--checkpoints", help="folder of subset-{s}/epoch-{n}; without it only the base is scored")
-    parser.add_argument("--suite", help="folder of the suite's tasks")
+    parser.add_argument("--suite", help="folder of the suite's tasks, or of its data")
     parser.add_argument("--name", required=True, help="the run's or the model's name")
     parser.add_argument("--out", required=True)
     parser.add_argument("--work", help="where scores of finished checkpoints wait in case the job is killed")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, work_folder(a.work or Path(temporary) / "work") as folder:
-        quiet(Path(temporary) / "cache" if a.row["kind"] != "harness" else None)
+        quiet(Path(temporary) / "cache")
         evaluate(a.base, a.checkpoints, a.suite, a.out, folder, row=a.row, name=a.name, code=a.code)

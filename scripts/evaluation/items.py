@@ -1,15 +1,17 @@
 """The items of lm-eval's own tasks as text, for decontamination.
 
 Reads a suite's row of kind harness and the tasks' data from the hub; makes {suite}/items.parquet with the folder's card:
-columns task, item, text; one line per item. The text is the prompt, the right answer, and the other choices.
+columns task, item, text; one line per item. The text is the prompt, the right answer, and the other choices. The data are kept
+in {suite}/data/{task}/, where evaluations read them without network.
 """
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scripts.evaluation.suites import items_of, load_tasks, quiet
+from scripts.evaluation.suites import items_of, load_tasks, place_data, quiet
 from scripts.lib.files import atomic, write_card
 
 if TYPE_CHECKING:
@@ -35,16 +37,18 @@ def item_texts(parts: list["Task"]) -> list[tuple[int, str]]:
 
 
 def write_items(out: str | Path, *, row: dict, code: str, folder: str | Path | None = None) -> None:
-    """Write items.parquet into the suite's folder, and the folder's card; ``folder`` holds the tasks of a local suite.
+    """Write the suite's folder and its card; ``folder`` holds the tasks of a local suite.
 
     Raises:
-        scripts.evaluation.suites.NoTasks: one line that names the row, where the data cannot be had (no network).
+        scripts.evaluation.suites.NoTasks: one line that names the row, where the data cannot be had.
     """
-    quiet()
-    tasks = load_tasks(row, folder, answers=False)
-    lines = [(name, item, text) for name, parts in tasks.items() for item, text in item_texts(parts)]
-    with atomic(out) as beside:
+    with atomic(out) as beside, tempfile.TemporaryDirectory() as cache:
         beside.mkdir()
+        if row["kind"] == "harness":
+            place_data(row, beside / "data")
+        quiet(cache)
+        tasks = load_tasks(row, folder or beside, answers=False)
+        lines = [(name, item, text) for name, parts in tasks.items() for item, text in item_texts(parts)]
         pd.DataFrame(lines, columns=["task", "item", "text"]).to_parquet(beside / "items.parquet", index=False)
     write_card(out, row=row, code=code, counts={"items": len(lines)})
 

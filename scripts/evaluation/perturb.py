@@ -13,6 +13,7 @@ leads to it. `perturb` draws numbers of as many digits and in the same order, wi
 import json
 import random
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -22,7 +23,9 @@ from typing import NamedTuple
 import pandas as pd
 import yaml
 
+from scripts.evaluation.suites import data_set
 from scripts.lib.files import atomic, write_card
+from scripts.lib.hub import NotHad
 from scripts.lib.seeds import seed_of
 
 NUMBER = re.compile(r"(?<![\w.,/:^_{\\-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w/:^]|[.,]\d|-\d)")
@@ -343,12 +346,11 @@ def read_hub(row: dict) -> list[dict]:
     import datasets
 
     try:
-        return list(datasets.load_dataset(row["repo"], row["config"], split=row["split"], revision=row["revision"]))
-    except Exception as error:
-        raise SystemExit(
-            f"suite {row['name']}: {row['repo']} at {row['revision']} cannot be read ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:160]}); without network, fill HF_HOME beforehand and set HF_HUB_OFFLINE=1"
-        ) from None
+        folder = data_set(row)
+        with tempfile.TemporaryDirectory() as cache:
+            return list(datasets.load_dataset(str(folder), row["config"], split=row["split"], cache_dir=cache))
+    except (NotHad, ValueError) as error:
+        raise SystemExit(f"suite {row['name']}: {' '.join(str(error).split())}") from None
 
 
 def write_suite(out: str | Path, *, row: dict, code: str, docs: Sequence[dict] | None = None) -> None:

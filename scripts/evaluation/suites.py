@@ -1,12 +1,13 @@
 """A suite as lm-eval's task objects, and what a model answers to them.
 
-Reads {task}.yaml and {task}.jsonl of a suite folder (kinds pocket and perturbed), or tasks that lm-eval ships, whose data come
-from the hub (kind harness). Makes Task objects, zero-shot, their requests, and scores of single items. Programs that models
-write are run in a sandbox.
+Reads {task}.yaml and {task}.jsonl of a suite folder (kinds pocket and perturbed), or tasks that lm-eval ships, whose data lie
+in the folder's data/{task}/, taken from the hub at the row's revisions (kind harness). Makes Task objects, zero-shot, their
+requests, and scores of single items. Programs that models write are run in a sandbox.
 """
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Iterator
 from numbers import Number
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from scripts.evaluation.programs import CODE, register, replace_code_eval
 from scripts.evaluation.sandbox import Unsafe, self_test
+from scripts.lib import hub
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
     from lm_eval.api.model import LM
     from lm_eval.api.task import Task
 
+DATA = re.compile(r"\.(parquet|csv|jsonl?(\.gz|\.zst)?)$")  # what is read without running anything
 # A suite's tasks by the name in its row; a group of lm-eval (minerva_math) is one name with several tasks.
 Tasks = dict[str, list["Task"]]
 
@@ -74,14 +77,48 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
     return configs
 
 
+def data_set(row: dict) -> Path:
+    """The folder of a data set of the hub at its revision: README.md, which says what its configurations are, and data files.
+
+    Raises:
+        scripts.lib.hub.NotHad: one line, when it cannot be had, or holds no file that is read without running code.
+    """
+    files = hub.files_of(row, "dataset")
+    names = [name for name in files if DATA.search(name)]
+    if not names:
+        raise hub.NotHad(f"{row['repo']} at {row['revision']} has no Parquet, CSV or JSON file; loading scripts are not run")
+    return hub.fetch(row, [name for name in files if name == "README.md"] + names, "dataset", files)
+
+
+def place_data(row: dict, out: Path) -> None:
+    """Put the data of a harness suite's tasks into ``out``/{task}/.
+
+    Raises:
+        NoTasks: one line that names the row and the task, when a data set cannot be had.
+    """
+    if missing := [task for task in row["tasks"] if task not in row["data"]]:
+        raise NoTasks(
+            f"suite {row['name']}, key data: nothing for {', '.join(missing)}; expected repo and revision of its data"
+        )
+    for task, data in row["data"].items():
+        try:
+            folder = data_set({**data, "scale": row["scale"]})
+        except hub.NotHad as error:
+            raise NoTasks(f"suite {row['name']}, key data, {task}: {error}") from None
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            target = out / task / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            hub.link(path.resolve(), target)
+
+
 def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True) -> Tasks:
     """The tasks of a suite with their requests, seeds fixed as lm-eval fixes them; a task's ``shots`` are 0 if not given.
 
     Requests are built once: prompts do not depend on the model.
 
     Args:
-        row: the suite's row; ``tasks`` names them. Kind harness asks lm-eval, other kinds read ``folder``.
-        folder: where {task}.yaml and {task}.jsonl lie.
+        row: the suite's row; ``tasks`` names them. Kind harness takes lm-eval's own, other kinds those of ``folder``.
+        folder: where {task}.yaml and {task}.jsonl lie, or for kind harness data/{task}/.
         answers: whether models will answer; then tasks that run what models write need a sandbox that holds.
 
     Raises:
@@ -108,14 +145,14 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
             _prepare_for_code(row, name, answers)
         try:
             with CODE.collected():  # lm-eval's code tasks try code_eval as they are imported
-                tasks[name] = list(manager.load([configs.get(name, name)])["tasks"].values())
+                spec = configs[name] if local else _on_data(name, config, row, folder)
+                tasks[name] = list(manager.load([spec])["tasks"].values())
         except Exception as error:
-            if local:
+            if local or isinstance(error, NoTasks):
                 raise
             raise NoTasks(
-                f"suite {row['name']}, key tasks: {name} cannot be had from the hub ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:160]}); without network, fill HF_HOME beforehand and set HF_HUB_OFFLINE=1, or "
-                "use a suite of kind pocket"
+                f"suite {row['name']}, key tasks: {name} cannot be made of its data in {folder}/data/{name} "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:160]})"
             ) from None
     for name, task in ((name, task) for name, parts in tasks.items() for task in parts):
         task.set_config(key="num_fewshot", value=row["tasks"][name].get("shots", 0))
@@ -124,6 +161,15 @@ def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True
         task.set_fewshot_seed(seed=1234)
         task.build_all_requests(rank=0, world_size=1)
     return tasks
+
+
+def _on_data(name: str, config: dict, row: dict, folder: str | Path | None) -> dict:
+    """lm-eval's own task of this name, or those of its group, reading data/{task}/ of the folder in the place of the hub."""
+    data = Path(folder or ".").resolve() / "data" / name
+    if not data.is_dir():
+        raise NoTasks(f"suite {row['name']}, key tasks: {data} is missing; let Snakemake make the suite's folder again")
+    members = config["task"] if isinstance(config.get("task"), list) else [name]
+    return {"group": row["name"], "task": [{"task": member, "dataset_path": str(data)} for member in members]}
 
 
 def _prepare_for_code(row: dict, name: str, answers: bool) -> None:

@@ -122,6 +122,14 @@ def differs(path: Path, file: File) -> str | None:
     return None
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file of the cache a second name, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def _download(row: dict, names: list[str], kind: str, files: dict[str, File], blobs: Path) -> list[str]:
     """Download files into the cache's ``blobs`` under their hashes, then let huggingface_hub put their names on them.
 

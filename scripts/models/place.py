@@ -6,7 +6,6 @@ is taken over: no pickled weights, no code.
 """
 
 import json
-import os
 import shutil
 import sys
 from fnmatch import fnmatchcase
@@ -69,7 +68,7 @@ def take_over(folder: Path, out: Path, row: dict) -> None:
         beside.mkdir()
         for pattern in WEIGHTS:
             for path in sorted(folder.glob(pattern)):
-                _link(path.resolve(), beside / path.name)
+                hub.link(path.resolve(), beside / path.name)
         for name in REST:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, beside / name)
@@ -81,13 +80,6 @@ def take_over(folder: Path, out: Path, row: dict) -> None:
             "eos_token_id": settings.get("eos_token_id", config["eos_token_id"]),
         }
         generation.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def fetch(row: dict) -> Path:

@@ -206,4 +206,6 @@ def test_without_network_one_line_names_the_row(tmp_path, offline):
         write_suite(tmp_path / "suite", row={**ROW, "of": "gsm9k"}, code="c")
     with pytest.raises(SystemExit) as error:
         write_suite(tmp_path / "suite", row=ROW, code="c")
-    assert str(error.value).startswith("suite published-perturbed: openai/gsm8k at 777") and "\n" not in str(error.value)
+    assert str(error.value).startswith("suite published-perturbed: dataset openai/gsm8k at 777") and "\n" not in str(
+        error.value
+    )
