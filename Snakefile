@@ -16,12 +16,13 @@
 #   results/{scale}/gates/{gate}.csv
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale
 #   results/{scale}/replicates.csv                              claims by replicate; copied to results/ too
+#   results/{scale}/downloads.tsv                               what comes from the hub; copied to results/ too
 #   results/{scale}/claims.{json,html}                          the page of verdicts; copied to results/ too
 #   results/{scale}/work/                                       from which killed jobs resume; never declared
 #   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
 from snakemake.utils import min_version
 
-from scripts import answers, study, upstream
+from scripts import answers, downloads, study, upstream
 from scripts.code import code_of
 
 min_version("9.27")
@@ -50,7 +51,8 @@ FIGURES = [f"fig{number}" for number in range(1, 12)]  # in the order of the pag
 
 
 onstart:
-    answers.refuse_without_gpu(SCALE, workflow.executor_plugin.name)
+    answers.refuse_without_gpu(SCALE, workflow.executor_plugin.name, workflow.dag.needrun_jobs())
+    downloads.refuse(workflow.dag.needrun_jobs())
 
 
 include: "rules/sources.smk"
@@ -62,6 +64,7 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "papers/bos_only/rules.smk"
 include: "rules/claims.smk"
+include: "rules/downloads.smk"
 
 
 localrules:

@@ -10,10 +10,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from glob import glob
+from typing import TYPE_CHECKING
 
 from scripts.code import ROOT, code_of
 from scripts.costs import cost
 from scripts.study import StudyError, load, read_yaml, row_at
+
+if TYPE_CHECKING:
+    from snakemake.jobs import Job
 
 SAID = ("note", "gated", "bytes", "unverified")  # what a row tells people: no job reads it, and to correct it reruns nothing
 
@@ -317,15 +321,15 @@ def _others(wildcards) -> dict[str, str]:
     return {key: value for key, value in wildcards.items() if key != "scale"}
 
 
-def refuse_without_gpu(scale: str, executor: str) -> None:
-    """Stop before anything runs where a scale needs GPUs and this machine, which would run the jobs itself, has none.
+def refuse_without_gpu(scale: str, executor: str, jobs: Iterable["Job"]) -> None:
+    """Stop before anything runs where planned jobs need a GPU and this machine, which would run them itself, has none.
 
     Raises:
         StudyError: saying what to do instead.
     """
     if (
-        scale in ("gpu", "paper")
-        and executor == "local"
+        executor == "local"
+        and any(job.resources.get("gpu") for job in jobs)
         and not (shutil.which("nvidia-smi") and os.path.exists("/dev/nvidia0"))
     ):
         raise StudyError(

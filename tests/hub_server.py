@@ -21,6 +21,7 @@ class Hub:
         self.cut: dict[str, list[int]] = {}  # file -> after how many bytes the next answers break off
         self.instead: dict[str, bytes] = {}  # file -> what is sent in its place
         self.gated: set[str] = set()
+        self.revision = REVISION  # the only commit of every repository
         self.url = self.elsewhere = ""
 
     def ranges(self, name: str) -> list[str]:
@@ -78,9 +79,9 @@ class _Answers(BaseHTTPRequestHandler):
         if self._refused(repo, revision, token):
             return None
         if name not in self.hub.repos[repo]:
-            return self._send(404, X_Error_Code="EntryNotFound", X_Repo_Commit=REVISION)
+            return self._send(404, X_Error_Code="EntryNotFound", X_Repo_Commit=self.hub.revision)
         content, prefix = self.hub.repos[repo][name], "datasets/" if kind == "datasets" else ""
-        about = {"X_Repo_Commit": REVISION, "Accept_Ranges": "bytes", "ETag": f'"{etag_of(name, content)}"'}
+        about = {"X_Repo_Commit": self.hub.revision, "Accept_Ranges": "bytes", "ETag": f'"{etag_of(name, content)}"'}
         if name.endswith(LARGE):
             about |= {"X_Linked_Size": str(len(content)), "X_Linked_Etag": f'"{etag_of(name, content)}"'}
             place = f"{self.hub.elsewhere}/{prefix}{repo.partition('/')[2]}/cdn/{name}"
@@ -96,7 +97,7 @@ class _Answers(BaseHTTPRequestHandler):
         elif repo in self.hub.gated:
             code = 403 if token else 401
             self._send(code, X_Error_Code="GatedRepo", X_Error_Message="Access to this repository is restricted.")
-        elif revision != REVISION:
+        elif revision != self.hub.revision:
             self._send(404, X_Error_Code="RevisionNotFound", X_Error_Message="Invalid rev id")
         else:
             return False

@@ -1,6 +1,7 @@
 """Rows that cannot be used stop at once, with file, row and key."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 
@@ -168,8 +169,11 @@ def test_a_work_folder_is_of_one_row_one_code_and_one_job(monkeypatch):
 
 
 def test_gpu_scales_stop_without_a_gpu(monkeypatch):
+    def job(**resources):
+        return SimpleNamespace(resources=resources)
+
     monkeypatch.setattr(answers.shutil, "which", lambda _: None)
     with pytest.raises(study.StudyError, match="--profile slurm"):
-        answers.refuse_without_gpu("paper", "local")
-    answers.refuse_without_gpu("paper", "slurm")
-    answers.refuse_without_gpu("laptop", "local")
+        answers.refuse_without_gpu("paper", "local", [job(gpu=0), job(gpu=1)])
+    answers.refuse_without_gpu("paper", "slurm", [job(gpu=1)])
+    answers.refuse_without_gpu("paper", "local", [job(), job(gpu=0)])  # downloads, figures of tables that are there

@@ -159,12 +159,8 @@ def _fetch(row: dict) -> Path:
         kept = [name for name in files if any(fnmatchcase(name, pattern) for pattern in KEPT)]
         _config(hub.fetch(row, [name for name in kept if not name.endswith(".safetensors")], files=files), row)
         return hub.fetch(row, kept, files=files)
-    except (hub.NotHad, BadEmbedder) as error:
-        scales = f", scales: [{row['scale']}]" if "scale" in row else ""
-        raise BadEmbedder(
-            f"embedders: {row['name']}: {error}; to use a copy of yours, replace the row by "
-            f"`{row['name']}: {{kind: path{scales}, path: /path/to/it}}`"
-        ) from None
+    except hub.NotHad as error:
+        raise BadEmbedder(f"embedders: {row['name']}: {error}; {hub.own_copy(row)}") from None
 
 
 def make(items: str | Path | None, sources: Sequence[str | Path], out: str | Path, *, row: dict, code: str) -> None:

@@ -37,6 +37,15 @@ def page(repo: str, kind: str = "model") -> str:
     return f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{repo}"
 
 
+def own_copy(row: dict) -> str:
+    """What to write in the place of a hub row in order to use files that one has."""
+    path = {"path": "my/files/*.jsonl.gz", "text": row["text"]} if "text" in row else {"path": "/path/to/it"}
+    keys = {"kind": "path"} | ({"scales": f"[{row['scale']}]"} if "scale" in row else {}) | path
+    keys |= {"bos": row["bos"]} if "bos" in row else {}
+    written = ", ".join(f"{key}: {value}" for key, value in keys.items())
+    return f"to use a copy of yours, replace the row by `{row['name']}: {{{written}}}`"
+
+
 def snapshot(row: dict, kind: str = "model") -> Path:
     """The folder in which the cache shows the files of a row's repo at its revision; it need not exist."""
     from huggingface_hub import constants
@@ -145,10 +154,10 @@ def _download(row: dict, names: list[str], kind: str, files: dict[str, File], bl
     todo = [name for name in names if not (blobs / files[name].hash).exists()]
     size = sum(files[name].size for name in todo)
     free = shutil.disk_usage(blobs).free
-    print(f"{row['repo']}: downloading {len(todo)} files, {_gigabytes(size)}, into {blobs.parent}, {_gigabytes(free)} free")
+    print(f"{row['repo']}: downloading {len(todo)} files, {gigabytes(size)}, into {blobs.parent}, {gigabytes(free)} free")
     if size > free:
         raise NotHad(
-            f"{row['repo']}: {_gigabytes(size)} are needed in {blobs}, {_gigabytes(free)} are free; set HF_HOME elsewhere"
+            f"{row['repo']}: {gigabytes(size)} are needed in {blobs}, {gigabytes(free)} are free; set HF_HOME elsewhere"
         )
     for name in todo:
         part = blobs / f"{files[name].hash}.part"
@@ -200,7 +209,8 @@ def _progress(*, desc: str, total: int, initial: int = 0, **_: object) -> Iterat
         yield SimpleNamespace(update=progress.add)
 
 
-def _gigabytes(size: int) -> str:
+def gigabytes(size: int) -> str:
+    """A size for people: ``gigabytes(2471645608)`` is ``2.5 GB``, and ``gigabytes(84000)`` is ``0.1 MB``."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
@@ -225,7 +235,7 @@ def _one_line(row: dict, kind: str) -> Iterator[None]:
     except unreachable as error:
         raise NotHad(
             f"{at} is not whole in the cache {constants.HF_HUB_CACHE}, and the hub cannot be reached ({_first_line(error)}); "
-            f"on a node with network, `snakemake --cores 2 --config scale={row.get('scale', '...')} fetch` fills it"
+            f"on a node with network, `snakemake --cores 2 fetch --config scale={row.get('scale', '...')}` fills it"
         ) from None
     except (OSError, httpx.HTTPError) as error:
         raise NotHad(f"{at} cannot be downloaded ({_first_line(error)})") from None

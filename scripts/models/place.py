@@ -101,11 +101,7 @@ def fetch(row: dict) -> Path:
         config_of(folder)
         return hub.fetch(row, weights, files=files)
     except (hub.NotHad, BadModel) as error:
-        scales = f", scales: [{row['scale']}]" if "scale" in row else ""
-        raise BadModel(
-            f"model {row['name']}: {error}; to use a copy of yours, replace the row by "
-            f"`{row['name']}: {{kind: path{scales}, path: /path/to/it, bos: {row['bos']}}}`"
-        ) from None
+        raise BadModel(f"model {row['name']}: {error}; {hub.own_copy(row)}") from None
 
 
 def place(out: str | Path, *, row: dict, code: str) -> None:

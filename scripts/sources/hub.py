@@ -93,10 +93,7 @@ def collect(row: dict, folder: Path | None = None) -> list[dict]:
                 if len(rows) == row["documents"]:
                     return rows
     except hub.NotHad as error:
-        raise BadSource(
-            f"source row {row['name']}: {error}; to use files that you have, replace the row by "
-            f"`{row['name']}: {{kind: path, path: my/files/*.jsonl.gz, text: {row['text']}}}`"
-        ) from None
+        raise BadSource(f"source row {row['name']}: {error}; {hub.own_copy(row)}") from None
     raise BadSource(
         f"source row {row['name']}, key documents: {len(rows)} records of {row['repo']} pass, expected {row['documents']} "
         f"(split {row['split']}, {len(names)} files, where: {row.get('where') or 'anything'})"

@@ -170,7 +170,7 @@ def test_data_that_cannot_be_had_are_one_line(shipped, arc, tmp_path, offline_af
     arc.repos["datasets/maker/arc"] = {"arc.py": files["arc.py"], "README.md": b""}
     assert "maker/arc at 0123456789abcdef0123456789abcdef01234567 has no Parquet, CSV or JSON file" in refused(shipped)
     offline_after()
-    assert "`snakemake --cores 2 --config scale=gpu fetch` fills it" in refused(shipped)
+    assert "`snakemake --cores 2 fetch --config scale=gpu` fills it" in refused(shipped)
 
 
 def test_the_suites_read_what_lm_eval_would_read():

@@ -138,7 +138,7 @@ def test_without_network_the_line_names_the_command(big, offline_after):
     offline_after()
     line = not_had(ROW, ["config.json"])
     assert f"model maker/Big at {REVISION} is not whole in the cache" in line
-    assert "on a node with network, `snakemake --cores 2 --config scale=gpu fetch` fills it" in line
+    assert "on a node with network, `snakemake --cores 2 fetch --config scale=gpu` fills it" in line
 
 
 def test_a_disk_that_is_too_small_is_seen_first(big, monkeypatch):

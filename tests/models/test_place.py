@@ -121,7 +121,7 @@ def test_a_model_of_the_hub_is_placed_once_more_without_network(big, folder, tmp
 def test_without_network_one_line_says_what_to_write(tmp_path, offline):
     line = refusal(tmp_path)
     assert line.startswith(f"model Big-1B: model maker/Big-1B at {REVISION} is not whole in the cache")
-    assert "`snakemake --cores 2 --config scale=gpu fetch`" in line
+    assert "`snakemake --cores 2 fetch --config scale=gpu`" in line
 
 
 def test_a_gated_model_shows_its_terms(big, tmp_path):

@@ -146,9 +146,7 @@ def test_a_second_source_of_the_same_files_needs_no_network(served, repository, 
 def test_a_file_that_is_not_the_one_that_the_hub_lists_is_named(served):
     first = hub.choose(list(served.repos["datasets/somebody/texts"]), ROW)[0]
     served.instead[first] = b"PAR1" + served.repos["datasets/somebody/texts"][first][4:-4] + b"rap1"
-    with pytest.raises(
-        BadSource, match=f"source row corpus: somebody/texts: {first} has sha256 .*; to use files that you have"
-    ):
+    with pytest.raises(BadSource, match=f"source row corpus: somebody/texts: {first} has sha256 .*; to use a copy of yours"):
         hub.collect(ROW)
 
 
