@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import unquote, urlsplit
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -19,6 +19,8 @@ class Hub:
         self.repos: dict[str, dict[str, bytes]] = {}
         self.asked: list[tuple[str, str, str, bool]] = []  # method, path, Range, whether a token came along
         self.cut: dict[str, list[int]] = {}  # file -> after how many bytes the next answers break off
+        self.stall: dict[str, int] = {}  # file -> after how many bytes an answer goes on no more
+        self.closing = Event()
         self.instead: dict[str, bytes] = {}  # file -> what is sent in its place
         self.gated: set[str] = set()
         self.revision = REVISION  # the only commit of every repository
@@ -122,12 +124,16 @@ class _Answers(BaseHTTPRequestHandler):
         rest = content[start:]
         if "Range" in self.headers:
             about["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        if stops := self.hub.cut.get(name):
+        if stops := self.hub.cut.get(name, [self.hub.stall.pop(name)] if name in self.hub.stall else []):
+            stalls = name not in self.hub.cut
             self.send_response(206 if start else 200)
             for key, value in {**about, "Content-Length": str(len(rest))}.items():
                 self.send_header(key.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(rest[: stops.pop(0)])
+            self.wfile.flush()
+            if stalls:
+                self.hub.closing.wait(60)
             self.close_connection = True
             return None
         return self._send(206 if "Range" in self.headers else 200, rest, **about)
@@ -145,6 +151,7 @@ def serving() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.closing.set()
         server.shutdown()
         thread.join()
         server.server_close()

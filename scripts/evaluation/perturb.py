@@ -346,7 +346,7 @@ def read_hub(row: dict) -> list[dict]:
     import datasets
 
     try:
-        folder = data_set(row)
+        folder, _ = data_set(row)
         with tempfile.TemporaryDirectory() as cache:
             return list(datasets.load_dataset(str(folder), row["config"], split=row["split"], cache_dir=cache))
     except (NotHad, ValueError) as error:

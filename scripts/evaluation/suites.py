@@ -77,8 +77,10 @@ def local_configs(folder: str | Path) -> dict[str, dict]:
     return configs
 
 
-def data_set(row: dict) -> Path:
-    """The folder of a data set of the hub at its revision: README.md, which says what its configurations are, and data files.
+def data_set(row: dict) -> tuple[Path, list[str]]:
+    """A data set of the hub at its revision: the folder that has its files, and their names.
+
+    They are the data files, and README.md, which says what the configurations are.
 
     Raises:
         scripts.lib.hub.NotHad: one line, when it cannot be had, or holds no file that is read without running code.
@@ -87,7 +89,8 @@ def data_set(row: dict) -> Path:
     names = [name for name in files if DATA.search(name)]
     if not names:
         raise hub.NotHad(f"{row['repo']} at {row['revision']} has no Parquet, CSV or JSON file; loading scripts are not run")
-    return hub.fetch(row, [name for name in files if name == "README.md"] + names, "dataset", files)
+    names += [name for name in files if name == "README.md"]
+    return hub.fetch(row, names, "dataset", files), names
 
 
 def place_data(row: dict, out: Path) -> None:
@@ -102,13 +105,12 @@ def place_data(row: dict, out: Path) -> None:
         )
     for task, data in row["data"].items():
         try:
-            folder = data_set({**data, "scale": row["scale"]})
+            folder, names = data_set({**data, "scale": row["scale"]})
         except hub.NotHad as error:
             raise NoTasks(f"suite {row['name']}, key data, {task}: {error}") from None
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            target = out / task / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            hub.link(path.resolve(), target)
+        for name in names:
+            (out / task / name).parent.mkdir(parents=True, exist_ok=True)
+            hub.link((folder / name).resolve(), out / task / name)
 
 
 def load_tasks(row: dict, folder: str | Path | None = None, answers: bool = True) -> Tasks:

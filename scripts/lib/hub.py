@@ -161,7 +161,9 @@ def _download(row: dict, names: list[str], kind: str, files: dict[str, File], bl
         )
     for name in todo:
         part = blobs / f"{files[name].hash}.part"
-        with WeakFileLock(f"{part}.lock"):
+        lock = blobs.parent.parent / f".locks/{blobs.parent.name}/{files[name].hash}.lock"  # huggingface_hub's own
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(lock):
             _download_one(row, name, kind, files[name], part)
     snapshot_download(
         row["repo"], repo_type=kind, revision=row["revision"], allow_patterns=[glob.escape(name) for name in names]

@@ -10,6 +10,7 @@ from scripts import study
 from scripts.audits import embedders, similarity
 from scripts.lib.files import read_card
 from tests.audits.conftest import TEXTS, corpus, suite
+from tests.hub_server import REVISION
 
 ITEMS = [
     ("sums", 0, "Question: Ana has 5 boxes of 4 apples. How many apples?\nAnswer: 20"),
@@ -171,6 +172,31 @@ def test_a_llama_without_causal_mask_needs_no_code_of_others(tmp_path, tokenizer
         np.testing.assert_allclose(vector, embedders.unit(expected[None].numpy())[0], atol=2e-4)
         if len(ids[0]) > 1:
             assert np.abs(vector - embedders.unit(causal[None].numpy())[0]).max() > 0.01
+
+
+def test_an_embedder_of_the_hub_brings_neither_pickles_nor_code(loopback, tmp_path, offline_after):
+    files = {"config.json": b"{}", "model.safetensors": b"weights", "1_Pooling/config.json": b"{}", "vocab.txt": b"a"}
+    more = {"pytorch_model.bin": b"pickle", "code.py": b"raise", "onnx/model.onnx": b"other", ".gitattributes": b""}
+    loopback.repos["models/maker/Near"] = {**files, **more}
+    row = {"name": "near", "kind": "hub", "repo": "maker/Near", "revision": REVISION, "scale": "gpu"}
+    embedders.make(None, [], tmp_path / "made", row=row, code="c")
+    offline_after()
+    embedders.make(None, [], tmp_path / "again", row=row, code="c")
+    for folder in (tmp_path / "made", tmp_path / "again"):
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == set(files)
+    with pytest.raises(
+        embedders.BadEmbedder, match="near: model maker/Far at .* is not whole in the cache.*replace the row by"
+    ):
+        embedders.make(None, [], tmp_path / "far", row={**row, "repo": "maker/Far"}, code="c")
+
+
+def test_an_embedder_that_asks_for_code_costs_no_download_of_weights(loopback, tmp_path):
+    files = {"config.json": b'{"auto_map": {}}', "model.safetensors": b"weights", ".gitattributes": b""}
+    loopback.repos["models/maker/Near"] = files
+    row = {"name": "near", "kind": "hub", "repo": "maker/Near", "revision": REVISION}
+    with pytest.raises(embedders.BadEmbedder, match="key auto_map, asks for code from outside"):
+        embedders.make(None, [], tmp_path / "made", row=row, code="c")
+    assert "model.safetensors" not in loopback.downloaded()
 
 
 def test_rows_of_every_scale_name_an_embedder_that_can_be_had():

@@ -1,6 +1,7 @@
 """GSM8K with other numbers: exact chains on the real test problems, planted problems with known truth, chains to be refused."""
 
 import gzip
+import io
 import itertools
 import json
 import random
@@ -12,9 +13,10 @@ import pandas as pd
 import pytest
 
 from scripts.evaluation import perturb
-from scripts.evaluation.perturb import chain_of, evaluate, perturb_all, read_solution, recompute, shown, write_suite
+from scripts.evaluation.perturb import chain_of, evaluate, perturb_all, read_hub, read_solution, recompute, shown, write_suite
 from scripts.evaluation.suites import answer, load_tasks
 from scripts.lib.files import read_card
+from tests.hub_server import REVISION
 
 ROW = {"name": "published-perturbed", "kind": "perturbed", "repo": "openai/gsm8k", "revision": "7" * 40, "config": "main"}
 ROW |= {"split": "test", "of": "gsm8k", "seed": 5, "tasks": {"gsm8k_perturbed": {}}, "add_bos": False, "backend": "hf"}
@@ -209,3 +211,17 @@ def test_without_network_one_line_names_the_row(tmp_path, offline):
     assert str(error.value).startswith("suite published-perturbed: dataset openai/gsm8k at 777") and "\n" not in str(
         error.value
     )
+
+
+def test_the_published_problems_come_from_the_hub_at_their_revision(loopback, offline_after):
+    docs = [{"question": "1 and 1?", "answer": "1+1=<<1+1=2>>2\n#### 2"}]
+    out = io.BytesIO()
+    pd.DataFrame(docs).to_parquet(out)
+    configs = b"---\nconfigs:\n- config_name: main\n  data_files:\n  - {split: test, path: main/test.parquet}\n---\n"
+    files = {"README.md": configs, "main/test.parquet": out.getvalue(), "gsm8k.py": b"raise", ".gitattributes": b""}
+    loopback.repos["datasets/openai/gsm8k"] = files
+    row = {**ROW, "revision": REVISION, "config": "main", "split": "test"}
+    assert read_hub(row) == docs
+    offline_after()
+    assert read_hub(row) == docs
+    assert loopback.downloaded() == {"README.md", "main/test.parquet"}

@@ -1,7 +1,10 @@
 """Files of a hub on the loopback: whole, cut off, damaged, refused; with the network gone."""
 
 import hashlib
-import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -53,13 +56,23 @@ def test_a_cut_connection_is_taken_up_where_it_broke(big, capsys, monkeypatch):
     assert "maker/Big: downloading 1 files, 1.0 MB, into" in capsys.readouterr().out
 
 
-def test_a_killed_job_is_taken_up_by_the_next(big):
-    folder = hub.snapshot(ROW)
-    part = folder.parent.parent / f"blobs/{hashlib.sha256(WEIGHTS).hexdigest()}.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(WEIGHTS[:700_000])
-    assert (hub.fetch(ROW, ["model.safetensors"]) / "model.safetensors").read_bytes() == WEIGHTS
-    assert big.ranges("model.safetensors") == ["bytes=700000-"]
+def test_a_killed_job_is_taken_up_by_the_next(big, root, tmp_path):
+    """A process that is killed while it waits for the rest; huggingface_hub would begin anew."""
+    weights = WEIGHTS * 12
+    big.repos["models/maker/Big"]["model.safetensors"] = weights
+    big.stall["model.safetensors"] = 11_000_000
+    call = f"from scripts.lib import hub; hub.fetch({ROW!r}, ['model.safetensors'])"
+    environment = {**os.environ, "HF_ENDPOINT": big.url, "HF_HUB_CACHE": str(tmp_path / "hub"), "PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, "-c", call], env=environment, stdout=subprocess.DEVNULL) as process:
+        part = hub.snapshot(ROW).parent.parent / f"blobs/{hashlib.sha256(weights).hexdigest()}.part"
+        started = time.monotonic()
+        while not (part.exists() and part.stat().st_size) and process.poll() is None and time.monotonic() < started + 60:
+            time.sleep(0.05)
+        process.kill()
+    had = part.stat().st_size
+    assert 0 < had <= 11_000_000
+    assert (hub.fetch(ROW, ["model.safetensors"]) / "model.safetensors").read_bytes() == weights
+    assert big.ranges("model.safetensors") == ["", f"bytes={had}-"]
     assert not part.exists()
 
 
@@ -154,4 +167,4 @@ def test_data_sets_have_their_own_addresses(loopback):
     assert (hub.fetch(row, [name], "dataset") / name).read_bytes() == b"PAR1"
     with pytest.raises(hub.NotHad, match="dataset maker/None is not on the hub"):
         hub.files_of({**row, "repo": "maker/None"}, "dataset")
-    assert json.dumps(hub.page("maker/Texts", "dataset")) == '"https://huggingface.co/datasets/maker/Texts"'
+    assert hub.page("maker/Texts", "dataset") == "https://huggingface.co/datasets/maker/Texts"
