@@ -5,6 +5,7 @@
 #   results/{scale}/tokenizers/{tokenizer}/                     tokenizer.json
 #   results/{scale}/models/{model}/                             a Hugging Face directory
 #   results/{scale}/suites/{suite}/                             lm-eval tasks, and items.parquet with their texts
+#   results/{scale}/corpora/{corpus}/shards/{k}-of-{n}.parquet  what a model writes, in jobs of their own
 #   results/{scale}/corpora/{corpus}/{synthesized,curated,removed}.parquet, samples.txt, curation.json
 #   results/{scale}/embedders/{embedder}/                       what puts documents and items into one space
 #   results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet, .items.parquet

@@ -42,10 +42,10 @@ def sampling(length: int = 128) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
         make_model(row, VOCABULARY, 0, 0, seed=1).save_pretrained(folder)
         for engine, number in (("pocket", 256), ("hf", 64)):
-            draw = engine_of(engine, folder, bos=0, eos=0, temperature=1.0, max_new_tokens=length)
-            draw(range(8))
+            draw = engine_of(engine, folder, eos=[0], temperature=1.0, max_new_tokens=length)
+            draw([[0]] * 8, range(8))
             start = time.process_time()
-            tokens = sum(len(one.ids) + one.complete for one in draw(range(number)))
+            tokens = sum(len(one.ids) + one.complete for one in draw([[0]] * number, range(number)))
             rate = tokens / (time.process_time() - start)
             how = f"{number} samples of up to {length} tokens, one batch, shape of {row['name']}"
             yield f"sampling, engine {engine}", f"{rate:,.0f}", "tokens/CPU-s", how

@@ -1,41 +1,64 @@
 """Text that models write, and the texts that stand beside it as controls.
 
-Makes results/{scale}/corpora/{corpus}/synthesized.parquet and samples.txt (20 documents to read); one rule a method.
+Makes results/{scale}/corpora/{corpus}/synthesized.parquet and samples.txt (20 documents to read); one rule a method. What models
+write comes in shards, which are kept: joining them anew, or one lost shard, never samples the others anew.
 """
 
 
 rule bos:
-    """Samples of a source model from the BOS token alone."""
+    """One shard of the samples of a source model from the BOS token alone."""
     input:
         model=answers.field("corpora", "corpus", "source_model", "results/{scale}/models/{value}"),
     output:
-        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
-        samples="results/{scale}/corpora/{corpus}/samples.txt",
+        documents="results/{scale}/corpora/{corpus}/shards/{shard}.parquet",
     log:
-        "logs/{scale}/bos/{corpus}.log",
+        "logs/{scale}/bos/{corpus}.{shard}.log",
     benchmark:
-        "timings/{scale}/bos/{corpus}.tsv"
+        "timings/{scale}/bos/{corpus}.{shard}.tsv"
     wildcard_constraints:
         corpus=study.names("corpora", method="bos"),
+        shard=r"\d+-of-\d+",
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=answers.gpus,
+        gpu=answers.gpus_of("corpora", "corpus", "tensor_parallel"),
     params:
         row=answers.json_row("corpora", "corpus"),
         code=code_of("scripts/synthesis/sample.py"),
-        work=answers.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py"),
+        work=answers.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py", also="shard"),
     shell:
         """
         python -m scripts.synthesis.sample \
             --row {params.row:q} \
             --code {params.code} \
             --model {input.model:q} \
+            --shard {wildcards.shard} \
             --out {output.documents:q} \
-            --samples {output.samples:q} \
             --work {params.work:q} \
             &>{log:q}
         """
+
+
+rule gather:
+    """The shards of a corpus put together."""
+    input:
+        shards=answers.shards,
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    log:
+        "logs/{scale}/gather/{corpus}.log",
+    benchmark:
+        "timings/{scale}/gather/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="bos"),
+    conda:
+        "../envs/laptop.yaml"
+    params:
+        row=answers.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/gather.py"),
+    script:
+        "../scripts/synthesis/gather.py"
 
 
 rule replay:

@@ -321,6 +321,18 @@ def _others(wildcards) -> dict[str, str]:
     return {key: value for key, value in wildcards.items() if key != "scale"}
 
 
+def gpus_of(table: str, wildcard: str, key: str) -> Callable:
+    """For ``resources:``: as many GPUs as a row's key says (one if it does not), at the scales that have any."""
+    return lambda wildcards: gpus(wildcards) * row_at(table, wildcards[wildcard], wildcards.scale).get(key, 1)
+
+
+def shards(wildcards) -> list[str]:
+    """For ``input:``: the shards of a sampled corpus, in their order."""
+    number = row_at("corpora", wildcards.corpus, wildcards.scale)["shards"]
+    folder = f"results/{wildcards.scale}/corpora/{wildcards.corpus}/shards"
+    return [f"{folder}/{shard}-of-{number}.parquet" for shard in range(1, number + 1)]
+
+
 def refuse_without_gpu(scale: str, executor: str, jobs: Iterable["Job"]) -> None:
     """Stop before anything runs where planned jobs need a GPU and this machine, which would run them itself, has none.
 

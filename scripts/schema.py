@@ -179,6 +179,8 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "temperature": _number,
             "max_new_tokens": _count,
             "engine": _one_of("pocket", "hf", "vllm"),
+            "shards": _count,
+            "tensor_parallel?": _count,
             **_DRAWN,
         },
         "replay": {"mix": mix, **_DRAWN},

@@ -50,9 +50,15 @@ def write_documents(path: str | Path, rows: Iterable[dict], *, row: dict, code: 
     rows = list(rows)
     fields = list(SCHEMA) + [pa.field(name, kind) for name, kind in (extra or {}).items()]
     table = pa.table({f.name: pa.array([r.get(f.name, DEFAULTS.get(f.name)) for r in rows], f.type) for f in fields})
+    write_table(path, table, row=row, code=code, **card)
+
+
+def write_table(path: str | Path, table: pa.Table, *, row: dict, code: str, **card) -> None:
+    """Write documents that stand in a table already, and their card."""
     with atomic(path) as beside:
         pq.write_table(table, beside, compression="zstd")
-    counts = {"documents": len(rows), "characters": sum(len(r["text"]) for r in rows), **card.pop("counts", {})}
+    characters = sum(map(len, table["text"].to_pylist()))
+    counts = {"documents": len(table), "characters": characters, **card.pop("counts", {})}
     write_card(path, row=row, code=code, counts=counts, **card)
 
 

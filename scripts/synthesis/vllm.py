@@ -1,40 +1,59 @@
 """The GPU engine: takes a model folder, makes samples by vLLM, which is imported only here (its environment is its own).
 
-The prompt is the BOS id itself: a text prompt would get a second BOS from Llama's tokenizer, and an empty one is refused.
+Prompts are token ids: of a text prompt Llama's tokenizer would make one with a second BOS, and an empty one is refused.
 Every request has a seed of its own: one seed broadcast over identical prompts returns identical copies.
-`generation_config="vllm"` keeps the model's generation_config.json, with its top_p and temperature, out of it.
+`generation_config="vllm"` keeps the model's generation_config.json, with its top_p and temperature, out of it; a sample ends
+at the ids given, and at no others that vLLM may find in the model's files.
 vLLM forms batches as it likes, so a sample is the same again only up to rounding, unless VLLM_BATCH_INVARIANT=1 is set.
+Nothing is asked of the hub, and no usage statistics are sent.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 
-from scripts.synthesis.draws import Refused, Sample
+from scripts.synthesis.draws import Draw, Refused, Sample
+
+CPU_CACHE = 1 << 30  # bytes; by default vLLM takes nine tenths of all memory, and stops where others use some of it
+SILENT = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 
 def engine(
-    folder: str, *, bos: int, eos: int, temperature: float, max_new_tokens: int
-) -> Callable[[Sequence[int]], list[Sample]]:
-    """A function from the seeds of one block to its samples.
+    folder: str, *, eos: Sequence[int], temperature: float, max_new_tokens: int, longest: int, tensor_parallel: int
+) -> Draw:
+    """Draws one block: bfloat16 on GPUs, as many as ``tensor_parallel``; float32, uncompiled, in vLLM's build for CPUs.
 
     Raises:
         Refused: when vllm is not installed.
         ValueError: when two requests have one seed (raised by the returned function).
     """
+    os.environ.update(SILENT)  # read when vllm is imported
     try:
         from vllm import LLM, SamplingParams, TokensPrompt
+        from vllm.platforms import current_platform
     except ImportError as error:
         raise Refused("key engine: vllm is not installed here; install it, or set the corpus row's engine to hf") from error
 
-    model = LLM(model=folder, generation_config="vllm", max_model_len=max_new_tokens + 1, seed=0)
+    cpu = current_platform.is_cpu()
+    model = LLM(
+        model=folder,
+        generation_config="vllm",
+        load_format="safetensors",
+        dtype="float32" if cpu else "bfloat16",
+        enforce_eager=cpu,  # compiling takes longer than a CPU's small models sample
+        kv_cache_memory_bytes=CPU_CACHE if cpu else None,
+        tensor_parallel_size=tensor_parallel,
+        max_model_len=longest + max_new_tokens,
+        seed=0,
+    )
 
-    def block(seeds: Sequence[int]) -> list[Sample]:
+    def block(prompts: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[Sample]:
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"engine vllm: {len(seeds)} requests with {len(set(seeds))} seeds; equal seeds give equal samples")
         requests = [
             SamplingParams(
                 temperature=temperature,
                 top_p=1.0,
-                top_k=-1,
+                top_k=0,
                 min_p=0.0,
                 repetition_penalty=1.0,
                 presence_penalty=0.0,
@@ -42,12 +61,12 @@ def engine(
                 seed=seed,
                 max_tokens=max_new_tokens,
                 ignore_eos=True,
-                stop_token_ids=[eos],
+                stop_token_ids=list(eos),
                 detokenize=False,
             )
             for seed in seeds
         ]
-        prompts = [TokensPrompt(prompt_token_ids=[bos]) for _ in seeds]
-        return [Sample.cut(answer.outputs[0].token_ids, eos) for answer in model.generate(prompts, requests, use_tqdm=False)]
+        asked = [TokensPrompt(prompt_token_ids=list(prompt)) for prompt in prompts]
+        return [Sample.cut(answer.outputs[0].token_ids, eos) for answer in model.generate(asked, requests, use_tqdm=False)]
 
     return block

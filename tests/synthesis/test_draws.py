@@ -45,8 +45,9 @@ def test_the_far_tail_of_a_large_vocabulary_keeps_its_mass():
 
 
 def test_cut_ends_at_the_first_eos_and_leaves_it_out():
-    done, empty, open_ended = Sample.cut([5, 6, 1, 1, 7], 1), Sample.cut([1, 1], 1), Sample.cut([5, 6], 1)
+    done, empty, open_ended = Sample.cut([5, 6, 1, 1, 7], [1]), Sample.cut([1, 1], [1]), Sample.cut([5, 6], [1])
     assert (done.ids.tolist(), done.complete) == ([5, 6], True)
     assert (empty.ids.tolist(), empty.complete) == ([], True)
     assert (open_ended.ids.tolist(), open_ended.complete) == ([5, 6], False)
     assert done.ids.dtype == np.int32
+    assert Sample.cut([5, 6, 9, 1], [1, 9]).ids.tolist() == [5, 6], "any of several ends it"

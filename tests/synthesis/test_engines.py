@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chi2_contingency, chisquare, ks_2samp
+from scipy.stats import chisquare
 
-from scripts.synthesis import sample as sampling
 from scripts.synthesis.draws import Refused, Sample
-from scripts.synthesis.sample import draw_range, engine_of, sample
+from scripts.synthesis.gather import rates
+from scripts.synthesis.sample import engine_of
+from tests.synthesis.two_sample import p_values
 
-LIMITS = {"bos": 0, "eos": 1, "max_new_tokens": 40}
+LIMITS = {"eos": [1], "max_new_tokens": 40}
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,11 @@ def folders(make_model, tmp_path_factory):
         model.generation_config.update(do_sample=True, top_k=2, top_p=0.5, temperature=0.3, repetition_penalty=1.5)
         model.save_pretrained(made[kind])
     return made
+
+
+def sample(engine: str, folder, *, seeds, **limits) -> list[Sample]:
+    """Samples from BOS, as one batch."""
+    return engine_of(engine, folder, **limits)([[0]] * len(seeds), seeds)
 
 
 def plain(model, count: int, temperature: float, seed: int) -> list[Sample]:
@@ -40,16 +46,7 @@ def plain(model, count: int, temperature: float, seed: int) -> list[Sample]:
         eos_token_id=1,
         pad_token_id=1,
     )
-    return [Sample.cut(row[1:], 1) for row in out.numpy()]
-
-
-@torch.inference_mode()
-def mean_nll(model, samples: list[Sample]) -> np.ndarray:
-    """Nats per target of each sample, EOS included where it was sampled."""
-    rows = [[0, *one.ids.tolist(), *([1] if one.complete else [])] for one in samples]
-    ids = torch.tensor([row + [0] * (LIMITS["max_new_tokens"] + 1 - len(row)) for row in rows])
-    logs = torch.log_softmax(model(ids).logits[:, :-1], -1).gather(2, ids[:, 1:, None])[:, :, 0]
-    return np.array([-line[: len(row) - 1].mean().item() for line, row in zip(logs, rows, strict=True)])
+    return [Sample.cut(row[1:], [1]) for row in out.numpy()]
 
 
 def firsts(samples: list[Sample]) -> np.ndarray:
@@ -67,22 +64,12 @@ def test_pocket_and_hf_draw_the_same_samples(kind, folders):
 
 
 def test_pocket_samples_are_distributed_as_those_of_plain_generate(folders, make_model):
-    model = make_model("qwen2", seed=4)
-    reference = plain(model, 1500, 1.0, seed=3)
-    nll = mean_nll(model, reference)
-
-    def p_values(samples: list[Sample]) -> tuple[float, float, float]:
-        counts = np.stack([firsts(reference), firsts(samples)])
-        common = counts.sum(0) >= 10
-        table = np.column_stack([counts[:, common], counts[:, ~common].sum(1)])
-        lengths = ([len(s.ids) for s in reference], [len(s.ids) for s in samples])
-        first = chi2_contingency(table[:, table.sum(0) > 0]).pvalue
-        return first, ks_2samp(*lengths).pvalue, ks_2samp(nll, mean_nll(model, samples)).pvalue
-
+    reference = plain(make_model("qwen2", seed=4), 1500, 1.0, seed=3)
     right = sample("pocket", folders["qwen2"], seeds=range(1500), temperature=1.0, **LIMITS)
-    assert min(p_values(right)) > 1e-3
+    assert min(p_values(folders["qwen2"], reference, right, 0, 1).values()) > 1e-3
     wrong = sample("pocket", folders["qwen2"], seeds=range(1500), temperature=0.9, **LIMITS)
-    assert p_values(wrong)[2] < 1e-6, "the test must see a tenth of temperature"
+    found = p_values(folders["qwen2"], reference, wrong, 0, 1)
+    assert found["nats a token"] < 1e-6 and found["unigrams"] < 1e-3, "the test must see a tenth of temperature"
 
 
 @pytest.mark.parametrize("engine", ["pocket", "hf"])
@@ -105,24 +92,13 @@ def test_first_tokens_follow_the_softmax_at_the_temperature(engine, temperature,
 
 
 def test_distinct_seeds_give_distinct_samples_and_one_seed_gives_copies(folders):
-    draw = engine_of("pocket", folders["qwen2"], temperature=1.0, **LIMITS)
-    distinct, broadcast = draw(range(256)), draw([7] * 256)
-    assert sampling.rates([s for s in distinct if len(s.ids) > 8])["unique_rate"] == 1.0
-    rates = sampling.rates(broadcast)
-    assert rates["unique_rate"] == 1 / 256 and rates["most_copies"] == 256
-
-
-@pytest.mark.parametrize("engine", ["pocket", "hf"])
-def test_a_range_of_a_corpus_does_not_depend_on_how_it_is_cut(engine, folders):
-    draw = engine_of(engine, folders["llama"], temperature=1.25, **LIMITS)
-
-    def ids(start: int, stop: int) -> list[bytes]:
-        return [bytes([s.complete]) + s.ids.tobytes() for s in draw_range(draw, "a-corpus", start, stop, 32)]
-
-    whole = ids(0, 100)
-    assert ids(0, 61) == whole[:61]
-    assert [one for start, stop in ((0, 7), (7, 33), (33, 34), (34, 100)) for one in ids(start, stop)] == whole
-    assert [s.ids.tobytes() for s in draw_range(draw, "another", 0, 3, 32)] != [one[1:] for one in whole[:3]]
+    distinct, broadcast = (
+        sample("pocket", folders["qwen2"], seeds=s, temperature=1.0, **LIMITS) for s in (range(256), [7] * 256)
+    )
+    long = [one for one in distinct if len(one.ids) > 8]
+    assert rates(*zip(*long, strict=True))["unique_rate"] == 1.0
+    copies = rates(*zip(*broadcast, strict=True))
+    assert copies["unique_rate"] == 1 / 256 and copies["most_copies"] == 256
 
 
 def test_values_out_of_range_are_refused_before_anything_is_loaded(tmp_path):
@@ -130,6 +106,7 @@ def test_values_out_of_range_are_refused_before_anything_is_loaded(tmp_path):
         ({"engine": "fast"}, "key engine: expected one of pocket, hf, vllm, got 'fast'"),
         ({"temperature": 0.0}, "key temperature: expected a number above 0"),
         ({"max_new_tokens": 0}, "key max_new_tokens: expected at least 1"),
+        ({"engine": "hf", "tensor_parallel": 2}, "key tensor_parallel: only engine vllm spreads a model over 2 GPUs, got hf"),
     ):
         with pytest.raises(Refused, match=message):
             engine_of(**{"engine": "pocket", "model": tmp_path, "temperature": 1.0, **LIMITS, **wrong})

@@ -31,8 +31,8 @@ def cases(make_model):
 
 
 def draw(model, eos: int, temperature: float = 1.0, count: int = 4000) -> list[Sample]:
-    engine = pocket.engine(model, bos=BOS, eos=eos, temperature=temperature, max_new_tokens=LONGEST)
-    return [one for start in range(0, count, 500) for one in engine(range(start, start + 500))]
+    engine = pocket.engine(model, eos=[eos], temperature=temperature, max_new_tokens=LONGEST)
+    return [one for start in range(0, count, 500) for one in engine([[BOS]] * 500, range(start, start + 500))]
 
 
 def group_gradients(model, samples: list[Sample], bos: int, eos: int, packing: str = "documents", spoil=lambda blocks: blocks):

@@ -41,7 +41,7 @@ def test_rows_that_leave_do_not_change_those_that_stay(make_model, monkeypatch):
     model, samples = make_model(), {}
     for keep in (0.0, 0.85, 1.0):
         monkeypatch.setattr(pocket, "KEEP", keep)
-        samples[keep] = pocket.engine(model, bos=0, eos=1, temperature=1.0, max_new_tokens=100)(range(64))
+        samples[keep] = pocket.engine(model, eos=[1], temperature=1.0, max_new_tokens=100)([[0]] * 64, range(64))
     assert 0.2 < np.mean([s.complete for s in samples[0.0]]) and len({len(s.ids) for s in samples[0.0]}) > 20
     for other in (0.85, 1.0):
         assert all(
@@ -50,7 +50,7 @@ def test_rows_that_leave_do_not_change_those_that_stay(make_model, monkeypatch):
 
 
 def test_a_sample_has_no_eos_and_at_most_max_new_tokens(make_model):
-    samples = pocket.engine(make_model(), bos=0, eos=1, temperature=1.0, max_new_tokens=12)(range(128))
+    samples = pocket.engine(make_model(), eos=[1], temperature=1.0, max_new_tokens=12)([[0]] * 128, range(128))
     assert all(1 not in s.ids and (len(s.ids) == 12) == (not s.complete) for s in samples)
 
 
@@ -58,8 +58,8 @@ def test_what_is_not_written_out_is_refused(make_model):
     gpt2 = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=10, n_embd=8, n_layer=1, n_head=1))
     with pytest.raises(Refused, match="gpt2.*engine hf"):
         pocket.read_weights(gpt2, 8)
-    with pytest.raises(Refused, match="key max_new_tokens: 129 asked for, the model has 128 positions"):
-        pocket.read_weights(make_model(), 129)
+    with pytest.raises(Refused, match="key engine: pocket begins a text with one id"):
+        pocket.engine(make_model(), eos=[1], temperature=1.0, max_new_tokens=8)([[0], [0, 5]], [1, 2])
     sliding = make_model("qwen2", use_sliding_window=True, sliding_window=16, max_window_layers=0)
     with pytest.raises(Refused, match="no sliding window, the model's is 16 of 64"):
         pocket.read_weights(sliding, 64)

@@ -1,4 +1,4 @@
-"""The file function and the command line: documents, card, samples.txt; growth, kill and resume."""
+"""The file function and the command line: documents and their card; shards, growth, kill and resume; prompts."""
 
 import json
 import multiprocessing
@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from transformers import AutoModelForCausalLM
 
 from scripts.lib.documents import read_documents
-from scripts.lib.files import read_card
 from scripts.lib.seeds import seed_of
 from scripts.lib.work import Busy, work_folder
 from scripts.synthesis import sample as sampling
-from scripts.synthesis.draws import Sample
+from scripts.synthesis.draws import Refused, Sample
+from scripts.synthesis.gather import gather
 
 ROW = {
     "name": "bos-Tiny-t1.0",
@@ -27,12 +26,21 @@ ROW = {
     "samples": 300,
     "max_new_tokens": 60,
     "engine": "pocket",
+    "shards": 1,
 }
 
 
-def write(folder: Path, model: Path, **changes) -> Path:
+def write_part(folder: Path, model: Path, shard: str, prompts: Path | None = None, **changes) -> Path:
+    out = folder / f"shards/{shard}.parquet"
+    sampling.write_shard({**ROW, **changes}, "c0de", model, shard, out, folder / f"work/{shard}", prompts)
+    return out
+
+
+def write(folder: Path, model: Path, prompts: Path | None = None, **changes) -> Path:
+    """A corpus as the rules make it: all shards, gathered."""
     row = {**ROW, **changes}
-    sampling.write_corpus(row, "c0de", model, folder / "synthesized.parquet", folder / "samples.txt", folder / "work")
+    shards = [write_part(folder, model, f"{k}-of-{row['shards']}", prompts, **changes) for k in range(1, row["shards"] + 1)]
+    gather([str(path) for path in shards], folder / "synthesized.parquet", folder / "samples.txt", row=row, code="joined")
     return folder / "synthesized.parquet"
 
 
@@ -54,39 +62,11 @@ def test_documents_say_what_they_are(corpus, folder, tokenizer):
         assert text == tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
-def test_the_card_counts(corpus):
-    documents, card = read_documents(corpus), read_card(corpus)
-    lengths = documents.ids.map(len)
-    counts = card["counts"]
-    assert (counts["samples"], counts["tokens"]) == (300, lengths.sum())
-    assert counts["eos_rate"] == pytest.approx(documents.complete.mean())
-    assert counts["mean_length"] == pytest.approx(lengths.mean())
-    assert counts["empty_rate"] == pytest.approx((lengths == 0).mean()) and counts["unique_rate"] > 0.95
-    assert (card["bos"], card["eos"]) == (0, 0) and card["row"]["temperature"] == 1.0
-
-
-def test_an_empty_sample_keeps_its_place():
-    drawn = [([], True), ([3, 4], False), ([3, 4], True), ([], True), ([5], True)]
-    samples = [Sample(np.array(ids, np.int32), done) for ids, done in drawn]
-    rates = sampling.rates(samples)
-    assert (rates["empty_rate"], rates["eos_rate"], rates["mean_length"]) == (0.4, 0.8, 1.0)
-    assert rates["unique_rate"] == 2 / 3 and rates["most_copies"] == 2
-
-
 def test_an_empty_sample_is_written_with_empty_text(tmp_path, folder, monkeypatch):
     nothing = [Sample(np.array([], np.int32), True)] * 256
-    monkeypatch.setattr(sampling, "engine_of", lambda *_, **__: lambda seeds: nothing)
+    monkeypatch.setattr(sampling, "engine_of", lambda *_, **__: lambda prompts, seeds: nothing)
     documents = read_documents(write(tmp_path, folder, samples=3))
     assert documents.text.tolist() == ["", "", ""] and documents.id.is_unique and documents.complete.all()
-
-
-def test_twenty_samples_to_read(corpus):
-    text = (corpus.parent / "samples.txt").read_text()
-    head = text.split("\n\n")[0]
-    assert "bos-Tiny-t1.0" in head and "temperature 1.0" in head and "ended by EOS" in head and "unique" in head
-    documents = read_documents(corpus)
-    assert text.count("\n--- ") == 20
-    assert f"--- 3: {len(documents.ids[3])} tokens" in text and documents.text[3] in text
 
 
 def test_growing_leaves_what_is_there(folder, tmp_path, monkeypatch):
@@ -96,62 +76,92 @@ def test_growing_leaves_what_is_there(folder, tmp_path, monkeypatch):
     assert not many.slice(200, 300).equals(few)
 
 
-def test_killed_and_resumed_gives_the_same_corpus(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("engine", ["pocket", "hf"])
+def test_a_corpus_does_not_depend_on_its_shards(engine, folder, tmp_path, monkeypatch):
+    """Edges of shards fall inside blocks, and of 16 shards several in one block."""
+    monkeypatch.setitem(sampling.BLOCK, engine, 32)
+    asked = {"engine": engine, "samples": 109, "max_new_tokens": 24}
+    made = {n: write(tmp_path / str(n), folder, shards=n, **asked).read_bytes() for n in (1, 3, 16)}
+    assert made[1] == made[3] == made[16]
+    assert len(read_documents(tmp_path / "3/shards/2-of-3.parquet")) == 36
+
+
+def test_shards_of_a_corpus_smaller_than_their_number(folder, tmp_path):
+    documents = read_documents(write(tmp_path, folder, samples=2, shards=3, max_new_tokens=4))
+    assert len(documents) == 2 and len(read_documents(tmp_path / "shards/1-of-3.parquet")) == 0
+
+
+def test_parts_cover_a_corpus_once_and_evenly():
+    for shards in (1, 3, 7, 16):
+        parts = [sampling.part_of(f"{k}-of-{shards}", 100) for k in range(1, shards + 1)]
+        assert [i for part in parts for i in part] == list(range(100))
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    for wrong in ("0-of-3", "4-of-3", "2", "2-of-3x"):
+        with pytest.raises(Refused, match="expected a shard such as 2-of-8"):
+            sampling.part_of(wrong, 100)
+
+
+def test_a_killed_shard_resumes_and_ends_as_if_nothing_had_happened(folder, tmp_path, monkeypatch):
     """A process is killed with SIGKILL after some blocks; what it finished is not drawn again."""
     monkeypatch.setitem(sampling.BLOCK, "pocket", 37)
-    count, cut = 37 * 12 + 5, tmp_path / "cut"
-    expected = write(tmp_path / "whole", folder, samples=count).read_bytes()
-    cut.mkdir()
+    asked = {"samples": 2 * 37 * 12, "shards": 2}
+    expected = write_part(tmp_path / "whole", folder, "2-of-2", **asked).read_bytes()
+    cut = tmp_path / "cut"
     child = multiprocessing.get_context("fork").Process(
-        target=write, args=(cut, folder), kwargs={"samples": count}, daemon=True
+        target=write_part, args=(cut, folder, "2-of-2"), kwargs=asked, daemon=True
     )
     child.start()
     deadline = time.monotonic() + 60
-    while len(list(cut.glob("work/block-*.parquet"))) < 3:
+    while len(list(cut.glob("work/*/block-*.parquet"))) < 3:
         assert child.is_alive() and time.monotonic() < deadline, "ended before it could be killed"
         time.sleep(0.002)
     child.kill()
     child.join()
-    done = len(list(cut.glob("work/block-*.parquet")))
-    assert child.exitcode == -signal.SIGKILL and 3 <= done < 13 and not (cut / "synthesized.parquet").exists()
-    drawn, draw_range = [], sampling.draw_range
+    done = len(list(cut.glob("work/*/block-*.parquet")))
+    assert child.exitcode == -signal.SIGKILL and 3 <= done < 12 and not list(cut.glob("shards/*.parquet"))
+    drawn, engine_of = [], sampling.engine_of
 
-    def counted(draw, corpus, start, stop, block):
-        drawn.append(start)
-        return draw_range(draw, corpus, start, stop, block)
+    def counted(*a, **k):
+        draw = engine_of(*a, **k)
+        return lambda prompts, seeds: drawn.append(len(seeds)) or draw(prompts, seeds)
 
-    monkeypatch.setattr(sampling, "draw_range", counted)
-    assert write(cut, folder, samples=count).read_bytes() == expected
-    assert len(drawn) == 13 - done, "finished blocks are kept"
-    assert not (cut / "work").exists()
+    monkeypatch.setattr(sampling, "engine_of", counted)
+    assert write_part(cut, folder, "2-of-2", **asked).read_bytes() == expected
+    assert drawn == [37] * (12 - done), "finished blocks are kept"
+    assert not (cut / "work/2-of-2").exists()
 
 
-def test_blocks_of_another_model_are_not_taken_over(folder, tmp_path):
-    work = tmp_path / "work"
-    work.mkdir()
-    row = {**ROW, "samples": 20}
-    first = sampling.draw_corpus(row, folder, work, bos=0, eos=0, block=32)
-    other = tmp_path / "Other"
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    model.lm_head.weight.data.mul_(0.5)
-    model.save_pretrained(other)
-    second = sampling.draw_corpus(row, other, work, bos=0, eos=0, block=32)
-    assert any(not np.array_equal(a.ids, b.ids) for a, b in zip(first, second, strict=True))
-    assert len(list(work.glob("*.parquet"))) == 1
+def test_blocks_of_another_model_or_of_other_prompts_are_not_taken_over(folder, tmp_path):
+    row = {**ROW, "engine": "hf", "max_new_tokens": 8}
+
+    def drawn(model: str, prompts: list[list[int]]) -> list[list[int]]:
+        samples = sampling.draw_part(row, folder, model, range(len(prompts)), tmp_path, prompts=prompts, eos=[0])
+        return [one.ids.tolist() for one in samples]
+
+    first = drawn("a model", [[0]] * 20)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("block-*.parquet")}
+    assert drawn("a model", [[0]] * 20) == first
+    assert len(written) == 1 and {path: path.stat().st_mtime_ns for path in tmp_path.glob("block-*.parquet")} == written
+    assert drawn("a model", [[0]] * 19 + [[0, 90]])[19] != first[19]
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("block-*.parquet")}
+    drawn("another model", [[0]] * 19 + [[0, 90]])
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("block-*.parquet")} != kept != written
 
 
 def test_a_second_process_leaves_the_first_alone(folder, tmp_path):
-    with work_folder(tmp_path / "work"), pytest.raises(Busy):
-        write(tmp_path, folder)
-    assert not (tmp_path / "synthesized.parquet").exists()
+    with work_folder(tmp_path / "work/1-of-2"), pytest.raises(Busy):
+        write_part(tmp_path, folder, "1-of-2", shards=2)
+    assert not list(tmp_path.glob("shards/*.parquet"))
+    assert len(read_documents(write_part(tmp_path, folder, "2-of-2", shards=2, samples=6))) == 3, "the other shard is another's"
 
 
-def test_the_command_line_stops_with_one_line_that_names_row_and_key(folder, tmp_path):
+def test_the_command_line_stops_with_one_line_that_names_row_shard_and_key(folder, tmp_path):
     def run(**changes):
-        files = {"model": folder, "out": tmp_path / "o.parquet", "samples": tmp_path / "s.txt", "work": tmp_path / "w"}
+        files = {"model": folder, "shard": "1-of-2", "out": tmp_path / "o.parquet", "work": tmp_path / "w"}
         sampling.main(["--row", json.dumps({**ROW, **changes}), "--code", "c", *(f"--{k}={v}" for k, v in files.items())])
 
-    with pytest.raises(SystemExit, match="bos-Tiny-t1.0: key max_new_tokens: 500 asked for, the model has 128 positions"):
+    message = "bos-Tiny-t1.0, shard 1-of-2: key max_new_tokens: 500 asked for, the model has 128 positions"
+    with pytest.raises(SystemExit, match=message):
         run(max_new_tokens=500)
-    run(samples=5)
+    run(samples=10)
     assert len(read_documents(tmp_path / "o.parquet")) == 5

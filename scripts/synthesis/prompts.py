@@ -1,0 +1,33 @@
+"""Prompts for a model: reads a documents Parquet, makes token ids. A text is continued; messages are answered."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from scripts.lib.documents import read_documents
+from scripts.lib.models import bos_of, load_tokenizer
+from scripts.lib.tokens import encode, wrap
+from scripts.synthesis.draws import Refused
+
+
+def read_prompts(path: str | Path, model: str | Path) -> tuple[list[list[int]], list[str]]:
+    """The ids of each prompt, and the ids of the documents that the prompts are.
+
+    With a column ``messages`` (a list of {role, content} a prompt) they are rendered by the chat template of the model's own
+    folder, up to where its answer begins; what a message says is read as the template's text, special tokens included.
+    Otherwise the prompt is BOS and the document's text, in which nothing is special.
+
+    Raises:
+        Refused: when there are no prompts, or messages and no template.
+    """
+    documents, tokenizer = read_documents(path), load_tokenizer(model)
+    if documents.empty:
+        raise Refused(f"{path}: no prompts")
+    if "messages" not in documents:
+        ids = [wrap(one, bos_of(model), None).tolist() for one in encode(tokenizer, documents["text"].tolist())]
+        return ids, documents["id"].tolist()
+    if tokenizer.chat_template is None:
+        raise Refused(f"{path}: has messages, and {model} has no chat template; expected texts, or a model trained on chats")
+    messages = pq.read_table(path, columns=["messages"])["messages"].to_pylist()
+    ids = [tokenizer.apply_chat_template(one, add_generation_prompt=True, return_dict=False) for one in messages]
+    return ids, documents["id"].tolist()
