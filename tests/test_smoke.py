@@ -98,7 +98,8 @@ def test_editing_one_row_reruns_it_and_its_descendants(built):
     for rule, wildcards in planned:
         by_rule.setdefault(rule, set()).add(wildcards)
     assert by_rule["pretrain"] == {f"scale=smoke, model={model}"}
-    assert by_rule["bos"] == {f"scale=smoke, corpus=bos-{model}-t1.0"}
+    assert by_rule["bos"] == {f"scale=smoke, corpus=bos-{model}-t1.0, shard={k}-of-2" for k in (1, 2)}
+    assert by_rule["gather"] == {f"scale=smoke, corpus=bos-{model}-t1.0"}
     assert by_rule["curate"] == {f"scale=smoke, corpus=bos-{model}-t1.0"}
     assert not {"tokenizer", "prose", "pocket", "pocket_suite"} & set(by_rule)
 
@@ -145,3 +146,17 @@ def test_a_model_saved_outside_gets_its_own_figure(built, tmp_path_factory):
         path.write_text(before, encoding="utf-8")
     assert set(table.series) == {"self", "same_lineage", "stronger", "cross_family", "replay", "shuffled"}
     assert set(table.run[(table.series == "self") & (table.kind == "arm")]) == {"my-model-on-bos-my-model-t1.0"}
+
+
+def test_one_lost_shard_costs_one_shard(built):
+    """The last test here: what it makes anew is younger than what was made of it."""
+    corpus = built / "results/smoke/corpora/bos-Finch-small-t1.0"
+    whole, first = (corpus / "synthesized.parquet").read_bytes(), (corpus / "shards/1-of-2.parquet").stat().st_mtime_ns
+    (corpus / "shards/2-of-2.parquet").unlink()
+    (corpus / "synthesized.parquet").unlink()
+    target = str((corpus / "synthesized.parquet").relative_to(built))
+    lost = {("bos", "scale=smoke, corpus=bos-Finch-small-t1.0, shard=2-of-2")}
+    assert jobs(snakemake(built, "-n", SMOKE, target).stdout) == {("gather", "scale=smoke, corpus=bos-Finch-small-t1.0"), *lost}
+    snakemake(built, SMOKE, target)
+    assert (corpus / "synthesized.parquet").read_bytes() == whole
+    assert (corpus / "shards/1-of-2.parquet").stat().st_mtime_ns == first

@@ -53,6 +53,14 @@ def test_every_row_of_every_scale_is_good(written):
         ),
         ("corpora", "bos-{source_model}-t{temperature}", "source_model", "{selv}", "key source_model: {selv} is no role"),
         ("corpora", "bos-{source_model}-t{temperature}", "temperature", -1, "key temperature: expected a number above 0"),
+        ("corpora", "bos-{source_model}-t{temperature}", "shards", 0, "key shards: expected a whole number above 0"),
+        (
+            "corpora",
+            "bos-{source_model}-t{temperature}",
+            "tensor_parallel",
+            1.5,
+            "key tensor_parallel: expected a whole number",
+        ),
         ("figures", "fig5{of}", "arms", {"self": "nobody"}, "row fig5{of}, key arms: self: nobody is no row of runs"),
         ("figures", "fig6{of}", "own", {"1.0": "bos-nobody"}, "row fig6{of}, key own: 1.0: bos-nobody is no row of corpora"),
         ("corpora", "{side}-{corpus}", "threshold", "mean", "key threshold: expected a cosine between -1 and 1, or median"),
@@ -166,6 +174,25 @@ def test_a_work_folder_is_of_one_row_one_code_and_one_job(monkeypatch):
     monkeypatch.setattr(answers, "code_of", lambda script: "edited")
     folders.append(where(Wildcards(scale="laptop", suite="pocket", run="a")))
     assert len(set(folders)) == 5
+
+
+def test_shards_and_gpus_of_a_row(written, monkeypatch):
+    from types import SimpleNamespace
+
+    class Wildcards(SimpleNamespace):
+        def __getitem__(self, name):
+            return getattr(self, name)
+
+    config, studies = changed(written, "corpora", "bos-{source_model}-t{temperature}", "at", {"paper": {"tensor_parallel": 4}})
+    tables = study.resolve(config, studies)
+    monkeypatch.setattr(study, "load", lambda: tables)
+    corpora = {"laptop": "bos-Wren-small-t1.0", "gpu": "bos-Qwen2.5-0.5B-t1.0", "paper": "bos-Qwen2.5-0.5B-t1.0"}
+    asked = {scale: Wildcards(scale=scale, corpus=corpus) for scale, corpus in corpora.items()}
+    gpus = answers.gpus_of("corpora", "corpus", "tensor_parallel")
+    assert {scale: gpus(one) for scale, one in asked.items()} == {"laptop": 0, "gpu": 1, "paper": 4}
+    assert answers.shards(asked["laptop"]) == ["results/laptop/corpora/bos-Wren-small-t1.0/shards/1-of-1.parquet"]
+    found = answers.shards(asked["paper"])
+    assert len(found) == 8 and found[2] == "results/paper/corpora/bos-Qwen2.5-0.5B-t1.0/shards/3-of-8.parquet"
 
 
 def test_gpu_scales_stop_without_a_gpu(monkeypatch):

@@ -27,6 +27,7 @@ def engine(
         ValueError: when two requests have one seed (raised by the returned function).
     """
     os.environ.update(SILENT)  # read when vllm is imported
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")  # else it binds every job of a machine to the same cores
     try:
         from vllm import LLM, SamplingParams, TokensPrompt
         from vllm.platforms import current_platform

