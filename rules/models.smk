@@ -41,13 +41,16 @@ rule pretrain:
         model=study.names("models", kind="scratch"),
     conda:
         "../envs/laptop.yaml"
+    resources:
+        gpu=answers.gpus_of("models", "model", "gpus"),
     params:
+        launcher=answers.launcher("models", "model"),
         row=answers.json_row("models", "model"),
         code=code_of("scripts/training/pretrain.py"),
         work=answers.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
     shell:
         """
-        python -m scripts.training.pretrain \
+        exec {params.launcher} scripts.training.pretrain \
             --row {params.row:q} \
             --code {params.code} \
             --tokenizer {input.tokenizer:q} \

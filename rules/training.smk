@@ -24,14 +24,15 @@ rule train:
     conda:
         "../envs/laptop.yaml"
     resources:
-        gpu=answers.gpus,
+        gpu=answers.gpus_of("runs", "run", "gpus"),
     params:
+        launcher=answers.launcher("runs", "run"),
         row=answers.json_row("runs", "run"),
         code=code_of("scripts/training/train.py"),
         work=answers.work("train", "runs", "run", "scripts/training/train.py"),
     shell:
         """
-        python -m scripts.training.train \
+        exec {params.launcher} scripts.training.train \
             --row {params.row:q} \
             --code {params.code} \
             --base {input.base:q} \

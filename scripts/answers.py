@@ -333,6 +333,24 @@ def shards(wildcards) -> list[str]:
     return [f"{folder}/{shard}-of-{number}.parquet" for shard in range(1, number + 1)]
 
 
+def torchrun(processes: int) -> str:
+    """The start of a command that runs a module in some processes of one machine; plain Python for one or none.
+
+    torchrun hands signals on to its processes, USR1 among them, and lets them save for two minutes.
+    """
+    if processes < 2:
+        return "python -m"
+    return (
+        "env TORCH_ELASTIC_SHUTDOWN_TIMEOUT=120 python -m torch.distributed.run --standalone "
+        f"--nproc-per-node {processes} --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 -m"
+    )
+
+
+def launcher(table: str, wildcard: str) -> Callable:
+    """For ``params:`` of a shell command: how a training program starts, one process for each GPU of its row."""
+    return lambda wildcards: torchrun(gpus_of(table, wildcard, "gpus")(wildcards))
+
+
 def refuse_without_gpu(scale: str, executor: str, jobs: Iterable["Job"]) -> None:
     """Stop before anything runs where planned jobs need a GPU and this machine, which would run them itself, has none.
 

@@ -115,6 +115,7 @@ def _data(value: object) -> str | None:
     return None
 
 
+_PARALLEL = {"gpus?": _count, "parallel?": _one_of("ddp", "fsdp"), "gradient_checkpointing?": _flag, "compile?": _flag}
 _CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names, "tasks?": _names}
 _ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _count, "bidirectional?": _flag}
 _DRAWN = {"samples": _count, **_CURATED}
@@ -159,9 +160,11 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "feedforward": _count,
             "block": _count,
             "batch": _count,
+            "micro_batch?": _count,
             "learning_rate": _number,
             "warmup": _share,
             "seed": _whole,
+            **_PARALLEL,
         },
         "path": {"path": _text, "bos?": _whole, "parameters?": _count, "note?": _text},
         "hub": {
@@ -210,6 +213,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "warmup": _share,
             "seed": _whole,
             "gate?": _text,
+            **_PARALLEL,
         },
         "noise": {"base": _text, "levels": _levels, "seed": _whole},
     },

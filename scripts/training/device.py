@@ -9,12 +9,18 @@ import torch
 def device_and_precision() -> tuple[torch.device, str]:
     """CUDA if there is one, else the CPU; bfloat16 where the hardware multiplies matrices in it, else float32.
 
-    Weights and optimizer stay in float32 either way. On CUDA the deterministic kernels are chosen.
+    Weights and optimizer stay in float32 either way. On CUDA the deterministic kernels are chosen, those that are compiled
+    too; SDPA's backward has one for masks. What they cost is for benchmarks.gpu to say. Memory that nobody has written is not
+    filled, since nobody reads it. torchrun's LOCAL_RANK names the GPU of this process.
     """
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
         torch.use_deterministic_algorithms(True)
-        return torch.device("cuda"), "bfloat16"
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+        return device, "bfloat16"
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.device("cpu"), "bfloat16" if fast else "float32"
 

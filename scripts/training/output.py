@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scripts.lib.files import atomic, write_card
+from scripts.training.parallel import first, whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,13 +30,20 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 
 def save_model(model: "PreTrainedModel", folder: str | Path, tokenizer: str | Path) -> None:
-    """Write a model with the tokenizer of the folder ``tokenizer`` as a Hugging Face directory, whole or not at all."""
+    """Write a model with the tokenizer of the folder ``tokenizer`` as a Hugging Face directory, whole or not at all.
+
+    Of several processes all call this, since a sharded model is put together by all; the first writes. Weights above 50 GB
+    are cut into several safetensors files.
+    """
     from transformers.utils import logging
 
+    weights = whole(model)
+    if not first():
+        return
     logging.disable_progress_bar()
     with atomic(folder) as beside:
         beside.mkdir()
-        model.save_pretrained(beside)
+        model.save_pretrained(beside, state_dict=weights)
         for name in TOKENIZER_FILES:
             if (Path(tokenizer) / name).exists():
                 shutil.copyfile(Path(tokenizer) / name, beside / name)

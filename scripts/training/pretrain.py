@@ -1,12 +1,13 @@
 """A model of the workflow's own, from random weights.
 
 Reads a tokenizer and the documents.parquet of the sources in a scratch row's phases; makes a Hugging Face directory, its card
-and a trace, in which `epoch` counts the phases.
+and a trace, in which `epoch` counts the phases. One process a GPU, as in scripts/training/train.py.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts.lib.documents import read_documents
@@ -14,12 +15,21 @@ from scripts.lib.files import BrokenArtifact, sha256_of, write_card
 from scripts.lib.models import BadModel, load_tokenizer
 from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
-from scripts.lib.work import Busy, work_folder
+from scripts.lib.work import Busy
 from scripts.training.data import NONE, pack, pairs_of, phases_of
+from scripts.training.stop import Stopped, listen, never
 
 
 def pretrain(
-    tokenizer: str | Path, documents: list[str], out: str | Path, trace: str | Path, work: str | Path, *, row: dict, code: str
+    tokenizer: str | Path,
+    documents: list[str],
+    out: str | Path,
+    trace: str | Path,
+    work: str | Path,
+    *,
+    row: dict,
+    code: str,
+    why_stop: Callable[[], int] = never,
 ) -> None:
     """Train the scratch model of ``row`` through its phases; one cosine spans them all.
 
@@ -29,7 +39,9 @@ def pretrain(
         out, trace: the model's folder and its trace, to be made.
         work: where a killed run left its state.
         row: of a scratch model; ``phases`` is a list of ``{mix: {source: share}, tokens}``. ``code`` is the hash of this code.
+        why_stop: asked after every step (scripts.training.stop).
     """
+    from scripts.training import parallel
     from scripts.training.architecture import make_model, parameters
     from scripts.training.device import device_and_precision
     from scripts.training.loop import fit
@@ -38,7 +50,8 @@ def pretrain(
 
     name, seed = row["name"], seed_of("pretrain", row["seed"])
     device, precision = device_and_precision()
-    with work_folder(work) as folder:
+    recipe = {"micro_batch": row["batch"], **row, "schedule": "cosine", "precision": precision}
+    with parallel.together(device), parallel.shared_work(work) as folder:
         words = load_tokenizer(tokenizer)
         bos, eos = words.bos_token_id, words.eos_token_id
         pairs = {}
@@ -48,27 +61,31 @@ def pretrain(
             pairs[Path(path).parent.name] = pairs_of(ids, frame["complete"].tolist(), bos, eos)
         phases, counts = phases_of(pairs, row["phases"], seed)
         blocks = [pack(phase, row["block"], "documents", seed_of(seed, number)) for number, phase in enumerate(phases, 1)]
-        model = make_model(row, len(words), bos, eos, seed_of(seed, "weights")).to(device)
+        model = make_model(row, len(words), bos, eos, seed_of(seed, "weights"))
+        size = parameters(model)
+        model = parallel.ready(model, device, recipe)
         tokens = sum(int((part.targets != NONE).sum()) for part in blocks)
         full = tokens / sum(part.targets.size for part in blocks)
         print(
-            f"{name}: {parameters(model):,} parameters on {device}, {precision}; {tokens:,} tokens in {len(blocks)} phases, "
+            f"{name}: {size:,} parameters on {device}, {precision}; {tokens:,} tokens in {len(blocks)} phases, "
             f"blocks of {row['block']} {full:.0%} full",
-            file=sys.stderr,
+            file=parallel.log(),
         )
         inputs = [sha256_of(path) for path in [*documents, Path(tokenizer) / "tokenizer.json"]]
         lines = fit(
             model,
             lambda epoch: blocks[epoch - 1],
             [len(part.inputs) for part in blocks],
-            recipe={"micro_batch": row["batch"], **row, "schedule": "cosine", "precision": precision},
+            recipe=recipe,
             state=folder_of(folder, row, code, inputs, str(device), precision) / "state.safetensors",
             label=name,
+            why_stop=why_stop,
         )
         save_model(model, out, tokenizer)
-        write_trace(trace, {0: lines}, row=row, code=code)
-        made = {"parameters": parameters(model), "tokens": tokens, "steps": len(lines), "phases": counts}
-        write_card(out, row=row, code=code, seed=seed, counts=made, precision=precision)
+        if parallel.first():
+            write_trace(trace, {0: lines}, row=row, code=code)
+            made = {"parameters": size, "tokens": tokens, "steps": len(lines), "phases": counts}
+            write_card(out, row=row, code=code, seed=seed, counts=made, precision=precision)
 
 
 if __name__ == "__main__":
@@ -83,6 +100,6 @@ if __name__ == "__main__":
     a = parser.parse_args()
     settle()
     try:
-        pretrain(a.tokenizer, a.documents, a.out, a.trace, a.work, row=a.row, code=a.code)
-    except (BadModel, BrokenArtifact, Busy, FloatingPointError) as error:
+        pretrain(a.tokenizer, a.documents, a.out, a.trace, a.work, row=a.row, code=a.code, why_stop=listen())
+    except (BadModel, BrokenArtifact, Busy, FloatingPointError, Stopped) as error:
         sys.exit(f"{a.row['name']}: {error}")

@@ -1,12 +1,14 @@
 """Continual training of a base model on each subset of a corpus.
 
 Reads a Hugging Face directory and documents.parquet with a column `subset`; makes checkpoints/subset-{s}/epoch-{n}/ for the
-epochs that the row lists (epoch 0 is the base itself and is not copied) and trace.parquet. One process trains all subsets.
+epochs that the row lists (epoch 0 is the base itself and is not copied) and trace.parquet. One job trains all subsets, with
+one process a GPU: `python -m scripts.training.train`, or torchrun where the row's `gpus` is above 1 (answers.launcher).
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts.lib.documents import read_documents
@@ -14,8 +16,9 @@ from scripts.lib.files import BrokenArtifact, sha256_of, write_card
 from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokenizer
 from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
-from scripts.lib.work import Busy, work_folder
+from scripts.lib.work import Busy
 from scripts.training.data import NONE, pack, pairs_of
+from scripts.training.stop import Stopped, listen, never
 
 
 def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, where: str) -> list[list]:
@@ -34,7 +37,15 @@ def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, where: str)
 
 
 def train(
-    base: str | Path, corpus: str | Path, out: str | Path, trace: str | Path, work: str | Path, *, row: dict, code: str
+    base: str | Path,
+    corpus: str | Path,
+    out: str | Path,
+    trace: str | Path,
+    work: str | Path,
+    *,
+    row: dict,
+    code: str,
+    why_stop: Callable[[], int] = never,
 ) -> None:
     """Train the base on each subset of the corpus, with warm-up and then a constant rate, so that epochs compare.
 
@@ -44,7 +55,9 @@ def train(
         out, trace: the folder of checkpoints and the trace, to be made.
         work: where a killed run left its state.
         row: of a run; trains to the last of ``checkpoints``. ``code`` is the hash of this code.
+        why_stop: asked after every step (scripts.training.stop).
     """
+    from scripts.training import parallel
     from scripts.training.device import device_and_precision
     from scripts.training.loop import fit
     from scripts.training.output import publish, save_model, write_trace
@@ -53,7 +66,7 @@ def train(
     name, epochs = row["name"], max(row["checkpoints"])
     device, precision = device_and_precision()
     recipe = {"micro_batch": row["batch"], **row, "schedule": "constant", "precision": precision}
-    with work_folder(work) as folder:
+    with parallel.together(device), parallel.shared_work(work) as folder:
         words, bos, eos = load_tokenizer(base), bos_of(base), eos_of(base)
         frame = read_documents(corpus, columns=["text", "complete", "subset"])
         subsets = pairs_of_subsets(frame, words, row["subsets"], bos, eos, str(corpus))
@@ -72,9 +85,9 @@ def train(
             print(
                 f"{name}, subset {subset}: {epochs} epochs of {tokens:,} tokens in {len(documents)} documents on {device}, "
                 f"{precision}; blocks of {row['block']} {tokens / first.inputs.size:.0%} full",
-                file=sys.stderr,
+                file=parallel.log(),
             )
-            model = load_model(base).to(device)
+            model = parallel.ready(load_model(base), device, recipe)
 
             def keep(epoch, model=model, subset=subset):
                 if epoch in row["checkpoints"]:
@@ -88,10 +101,12 @@ def train(
                 state=mine / f"subset-{subset}.safetensors",
                 label=f"{name}, subset {subset}",
                 after_epoch=keep,
+                why_stop=why_stop,
             )
-        publish(mine / "checkpoints", out)
-        write_trace(trace, traces, row=row, code=code)
-        write_card(out, row=row, code=code, counts={"subsets": counts}, precision=precision)
+        if parallel.first():
+            publish(mine / "checkpoints", out)
+            write_trace(trace, traces, row=row, code=code)
+            write_card(out, row=row, code=code, counts={"subsets": counts}, precision=precision)
 
 
 if __name__ == "__main__":
@@ -105,6 +120,6 @@ if __name__ == "__main__":
     a = parser.parse_args()
     settle()
     try:
-        train(a.base, a.corpus, a.out, a.trace, a.work, row=a.row, code=a.code)
-    except (BadModel, BrokenArtifact, Busy, FloatingPointError) as error:
+        train(a.base, a.corpus, a.out, a.trace, a.work, row=a.row, code=a.code, why_stop=listen())
+    except (BadModel, BrokenArtifact, Busy, FloatingPointError, Stopped) as error:
         sys.exit(f"{a.row['name']}: {error}")
