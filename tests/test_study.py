@@ -9,6 +9,7 @@ from scripts import answers, study
 from scripts.code import ROOT
 
 FILE = "papers/bos_only/study.yaml"
+TAKEN = "--signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +194,40 @@ def test_shards_and_gpus_of_a_row(written, monkeypatch):
     assert answers.shards(asked["laptop"]) == ["results/laptop/corpora/bos-Wren-small-t1.0/shards/1-of-1.parquet"]
     found = answers.shards(asked["paper"])
     assert len(found) == 8 and found[2] == "results/paper/corpora/bos-Qwen2.5-0.5B-t1.0/shards/3-of-8.parquet"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("gpus", 0, "key gpus: expected a whole number above 0"),
+        ("parallel", "deepspeed", "key parallel: expected one of ddp, fsdp"),
+        ("gradient_checkpointing", "yes", "key gradient_checkpointing: expected true or false"),
+        ("compile", 1, "key compile: expected true or false"),
+    ],
+)
+def test_how_a_run_is_trained_is_checked(written, key, value, message):
+    for table, row in (("runs", "{student}-on-{corpus}"), ("models", "Wren-small")):
+        with pytest.raises(study.StudyError, match=message):
+            study.resolve(*changed(written, table, row, key, value))
+
+
+def test_a_run_gets_the_processes_of_its_row_where_there_are_gpus(written, monkeypatch):
+    from types import SimpleNamespace
+
+    class Wildcards(SimpleNamespace):
+        def __getitem__(self, name):
+            return getattr(self, name)
+
+    tables = study.resolve(*changed(written, "runs", "{student}-on-{corpus}", "gpus", 4))
+    monkeypatch.setattr(study, "load", lambda: tables)
+    many, one = "Qwen2.5-0.5B-on-bos-Qwen2.5-7B-t1.0", "pythia-1.4b-on-bos-pythia-1.4b-t1.0"
+    laptop = "Wren-small-on-bos-Wren-small-t1.0"
+    for scale, run, expected in (("paper", many, 4), ("paper", one, 1), ("laptop", laptop, 0)):
+        asked = Wildcards(run=run, scale=scale)
+        assert answers.gpus_of("runs", "run", "gpus")(asked) == expected
+        start = answers.launcher("runs", "run")(asked)
+        assert start.endswith("python -m") or start.endswith(f"--nproc-per-node {expected} {TAKEN} -m")
+        assert ("torch.distributed.run" in start) == (expected > 1)
 
 
 def test_gpu_scales_stop_without_a_gpu(monkeypatch):

@@ -127,7 +127,7 @@ def ready(model: "PreTrainedModel", device: torch.device, recipe: dict) -> "PreT
     """
     layers = model.base_model.layers
     if recipe.get("gradient_checkpointing"):
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable()
     if recipe.get("compile"):
         for layer in layers:
             layer.compile(dynamic=False)

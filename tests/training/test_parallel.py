@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SHAPE = {"name": "tiny", "architecture": "qwen2", "hidden": 16, "layers": 2, "heads": 2, "feedforward": 24}
 RUN = {"name": "tiny-on-one", "checkpoints": [0, 1, 2], "subsets": 1, "batch": 5, "micro_batch": 2, "block": 32}
 RUN |= {"packing": "documents", "learning_rate": 0.01, "warmup": 0.1, "seed": 1}
-TOLERANCE = 1e-4  # relative, of float32 losses and weights: sums in another order, some 20 updates deep
+LOSSES, WEIGHTS = 1e-6, 1e-3  # tolerances, relative; of weights to a tensor's largest: the gradient of a key's bias is
+# rounding and nothing else, which Adam blows up
 
 # Each job: members, their row, which of them dies in the course of its sixth state, what signal the last gets in step 9.
 DRIVER = """
@@ -165,11 +166,11 @@ def test_it_trains_as_one_process_does(done, name):
     assert codes[name][0] == [0] * JOBS[name][0], log(folder, name)
     (trace, weights), (again, others) = result(folder, "one"), result(folder, name)
     pd.testing.assert_frame_equal(trace.drop(columns="loss"), again.drop(columns="loss"))  # steps, rates, tokens, batches
-    assert np.allclose(trace["loss"], again["loss"], rtol=TOLERANCE, atol=0)
+    assert np.allclose(trace["loss"], again["loss"], rtol=LOSSES, atol=0)
     assert trace["loss"].iloc[-1] < trace["loss"].iloc[0] - 0.5  # it learned, and the base would not pass
     assert weights.keys() == others.keys()
     for key, tensor in weights.items():
-        assert (tensor - others[key]).abs().max() <= TOLERANCE * tensor.abs().max(), key
+        assert (tensor - others[key]).abs().max() <= WEIGHTS * tensor.abs().max(), key
     assert files(folder, "one").keys() == files(folder, name).keys()
     assert (folder / "one/out/subset-0/epoch-2/config.json").read_bytes() == (
         folder / name / "out/subset-0/epoch-2/config.json"
