@@ -1,12 +1,21 @@
-"""Code is an input: Snakemake does not see that an imported module changed, so rules take a hash of what a script imports."""
+"""Code is an input: Snakemake does not see that an imported module changed, so rules take a hash of what a script imports.
+
+Parsing every module takes a second, at each start of Snakemake and on a cluster at each job's. So what a parse found is kept in
+.snakemake/code/, under the hash of all that it depends on: the file's bytes, this module's and the Python version.
+"""
 
 import ast
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / ".snakemake/code"
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -28,12 +37,38 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
+def _parsed(source: bytes) -> list:
+    tree = ast.parse(source)
+    imported = [name for name in _imports(tree) if name.split(".")[0] in ("scripts", "papers")]
+    return [hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imported]
+
+
 @cache
-def _module(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The hash of a module's code, and the dotted names that it imports from this project; each file is parsed once."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = tuple(name for name in _imports(tree) if name.split(".")[0] in ("scripts", "papers"))
-    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imported
+def _parser() -> bytes:
+    """What besides a file's bytes decides what a parse of it finds."""
+    return Path(__file__).read_bytes() + sys.version.encode()
+
+
+@cache
+def _module(path: Path) -> list:
+    """The hash of a module's code, and the dotted names that it imports from this project.
+
+    Each file is parsed once; a kept result that is missing, broken or cannot be written costs a parse and is no error.
+    """
+    source = path.read_bytes()
+    kept = KEPT / hashlib.sha256(_parser() + source).hexdigest()
+    with contextlib.suppress(OSError, ValueError):
+        text, checksum = kept.read_text(encoding="ascii").splitlines()
+        if hashlib.sha256(text.encode()).hexdigest() == checksum:
+            return json.loads(text)
+    found = _parsed(source)
+    text = json.dumps(found)
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside = kept.with_suffix(f".{os.getpid()}")
+        beside.write_text(f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n", encoding="ascii")
+        beside.replace(kept)
+    return found
 
 
 def modules_of(script: str | Path, root: Path = ROOT) -> list[Path]:

@@ -4,6 +4,7 @@ Answers the rules of rules/claims.smk, which pass Snakemake's ``workflow``. No j
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from scripts import answers
@@ -32,44 +33,50 @@ def _producer(workflow: "Workflow", path: str) -> tuple[list[str], str | None, s
     return read, timing and str(timing), " ".join((rules[0].docstring or "").split())
 
 
-def tables_of(workflow: "Workflow", figure: str, scale: str) -> list[str]:
+def _asked(workflow: "Workflow") -> Callable[[str], tuple[list[str], str | None, str]]:
+    """``_producer`` of a path in this workflow, asked once a path: figures share most of what stands upstream of them."""
+    return cache(partial(_producer, workflow))
+
+
+def tables_of(ask: Callable, figure: str, scale: str) -> list[str]:
     """The files under results/ that a figure reads: evaluations, audits and what else it draws."""
-    read, _, _ = _producer(workflow, f"results/{scale}/{figure}.csv")
+    read, _, _ = ask(f"results/{scale}/{figure}.csv")
     return sorted(path for path in dict.fromkeys(read) if path.startswith("results/"))
 
 
-def timings_of(workflow: "Workflow", figures: list[str], scale: str) -> list[str]:
+def timings_of(ask: Callable, figures: list[str], scale: str) -> list[str]:
     """The timing files of some figures' jobs and of every job upstream of them, the first figure's first."""
     todo, seen, timings = [f"results/{scale}/{figure}.csv" for figure in reversed(figures)], set(), []
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
-            read, timing, _ = _producer(workflow, path)
+            read, timing, _ = ask(path)
             todo += read
             timings += [timing] if timing else []
     return [timings[0], *sorted(set(timings[1:]) - {timings[0]})]
 
 
+def _tables(ask: Callable, figures: Iterable[str], number: int, scale: str) -> list[str]:
+    names = [name for figure in figures for name in answers.replicates_of(figure, number, scale)]
+    return sorted({path for name in names for path in tables_of(ask, name, scale)})
+
+
 def tables(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
     """For ``input:``: the tables that some figures read, and their replicates up to ``number``."""
-
-    def paths(wildcards):
-        names = [name for figure in figures for name in answers.replicates_of(figure, number, wildcards.scale)]
-        return sorted({path for name in names for path in tables_of(workflow, name, wildcards.scale)})
-
-    return paths
+    return lambda wildcards: _tables(_asked(workflow), figures, number, wildcards.scale)
 
 
 def sources(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
     """For ``params:``: figure -> its rule's words on it; tables and timing files of it and of its replicates."""
 
     def found(wildcards):
+        ask, scale = _asked(workflow), wildcards.scale
         return {
             figure: {
-                "caption": _producer(workflow, f"results/{wildcards.scale}/{figure}.csv")[2],
-                "tables": tables(workflow, [figure], number)(wildcards),
-                "timings": timings_of(workflow, answers.replicates_of(figure, number, wildcards.scale), wildcards.scale),
+                "caption": ask(f"results/{scale}/{figure}.csv")[2],
+                "tables": _tables(ask, [figure], number, scale),
+                "timings": timings_of(ask, answers.replicates_of(figure, number, scale), scale),
             }
             for figure in figures
         }
