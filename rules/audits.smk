@@ -19,7 +19,7 @@ rule embedder:
     benchmark:
         "timings/{scale}/embedder/{embedder}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("embedders", "embedder"),
         code=code_of("scripts/audits/embedders.py"),
@@ -41,7 +41,7 @@ rule similarity:
     benchmark:
         "timings/{scale}/similarity/{corpus}-to-{suite}-by-{embedder}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("similarity"),
@@ -79,7 +79,7 @@ rule nll:
     benchmark:
         "timings/{scale}/nll/{corpus}-by-{model}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("nll"),
@@ -138,7 +138,7 @@ rule unigrams:
     benchmark:
         "timings/{scale}/unigrams/{corpus}-against-{other}-in-{model}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         code=code_of("scripts/audits/unigrams.py"),
     script:

@@ -14,7 +14,7 @@ rule replicates:
     log:
         "logs/{scale}/replicates/replicates.log",
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         code=code_of("scripts/replicates.py"),
     script:
@@ -36,7 +36,7 @@ rule verdicts:
     log:
         "logs/{scale}/verdicts/verdicts.log",
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         figures=upstream.sources(workflow, FIGURES, config["replicates"]),
         title="Not All Synthetic Data Is Yours to Learn From (arXiv 2605.31126)",
@@ -54,6 +54,6 @@ rule copy_of_the_verdicts:
     log:
         "logs/copy/claims.log",
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     shell:
         "cp {input:q} results/ 2> {log:q}"

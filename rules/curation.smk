@@ -19,7 +19,7 @@ rule curate:
     benchmark:
         "timings/{scale}/curate/{corpus}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/curation/curate.py"),
@@ -42,7 +42,7 @@ rule budget:
     wildcard_constraints:
         run=study.names("runs", kind="continual"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("runs", "run"),
         code=code_of("scripts/curation/budget.py"),

@@ -17,7 +17,7 @@ rule pocket_suite:
     wildcard_constraints:
         suite=study.names("suites", kind="pocket"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("suites", "suite"),
         code=code_of(
@@ -41,7 +41,7 @@ rule harness_suite:
     wildcard_constraints:
         suite=study.names("suites", kind="harness"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/evaluation.yaml"
     params:
         row=answers.row("suites", "suite"),
         code=code_of("scripts/evaluation/items.py"),
@@ -60,7 +60,7 @@ rule perturbed_suite:
     wildcard_constraints:
         suite=study.names("suites", kind="perturbed"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/evaluation.yaml"
     params:
         row=answers.row("suites", "suite"),
         code=code_of("scripts/evaluation/perturb.py"),
@@ -82,7 +82,7 @@ rule extraction_suite:
     wildcard_constraints:
         suite=study.names("suites", kind="extraction"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("suites", "suite"),
         code=code_of("scripts/evaluation/candidates.py"),
@@ -106,7 +106,7 @@ rule extract:
     wildcard_constraints:
         suite=study.names("suites", kind="extraction"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/evaluation.yaml"
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("extract"),
@@ -148,7 +148,7 @@ rule overlap:
         suite=study.names("suites", kind="extraction"),
         run=study.names("runs", kind="continual"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("runs", "run"),
         code=code_of("scripts/evaluation/overlap.py"),
@@ -171,7 +171,7 @@ rule evaluate_run:
     wildcard_constraints:
         suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/evaluation.yaml"
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("evaluate_run"),
@@ -209,7 +209,7 @@ rule evaluate_model:
     wildcard_constraints:
         suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/evaluation.yaml"
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("evaluate_model"),
@@ -242,7 +242,7 @@ rule bits:
     benchmark:
         "timings/{scale}/bits/{gate}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.json_row("gates", "gate"),
         code=code_of("scripts/evaluation/bits.py"),
@@ -270,7 +270,7 @@ rule gate:
     benchmark:
         "timings/{scale}/gate/{gate}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("gates", "gate"),
         tasks=answers.gate_tasks,
@@ -299,7 +299,7 @@ rule gates:
     wildcard_constraints:
         figure=study.names("figures"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         runs=answers.bases_of,

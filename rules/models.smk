@@ -16,7 +16,7 @@ rule tokenizer:
     benchmark:
         "timings/{scale}/tokenizer/{tokenizer}.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("tokenizers", "tokenizer"),
         code=code_of("scripts/models/tokenizer.py"),
@@ -40,7 +40,7 @@ rule pretrain:
     wildcard_constraints:
         model=study.names("models", kind="scratch"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     resources:
         gpu=answers.gpus_of("models", "model", "gpus"),
     params:
@@ -74,7 +74,7 @@ rule local_model:
     wildcard_constraints:
         model=study.names("models", kind="path"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("models", "model"),
         code=code_of("scripts/models/place.py"),
@@ -94,7 +94,7 @@ rule hub_model:
     wildcard_constraints:
         model=study.names("models", kind="hub"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("models", "model"),
         code=code_of("scripts/models/place.py"),

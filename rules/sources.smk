@@ -18,7 +18,7 @@ rule prose:
     wildcard_constraints:
         source=study.names("sources", kind="prose"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/prose.py"),
@@ -39,7 +39,7 @@ rule code:
     wildcard_constraints:
         source=study.names("sources", kind="code"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/functions.py"),
@@ -60,7 +60,7 @@ rule part:
     wildcard_constraints:
         source=study.names("sources", kind="part"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/parts.py"),
@@ -82,7 +82,7 @@ rule planted:
     wildcard_constraints:
         source=study.names("sources", kind="planted"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/planted.py"),
@@ -101,7 +101,7 @@ rule pocket:
     wildcard_constraints:
         source=study.names("sources", kind="pocket"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/pocket.py", "scripts/sources/pocket_data/*.yaml"),
@@ -122,7 +122,7 @@ rule path:
     wildcard_constraints:
         source=study.names("sources", kind="path"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/path.py"),
@@ -141,7 +141,7 @@ rule hub:
     wildcard_constraints:
         source=study.names("sources", kind="hub"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("sources", "source"),
         code=code_of("scripts/sources/hub.py"),

@@ -19,7 +19,7 @@ rule bos:
         corpus=study.names("corpora", method="bos"),
         shard=r"\d+-of-\d+",
     conda:
-        "../envs/laptop.yaml"
+        "../envs/generation.yaml"
     resources:
         gpu=answers.gpus_of("corpora", "corpus", "tensor_parallel"),
     params:
@@ -75,7 +75,7 @@ rule replay:
     wildcard_constraints:
         corpus=study.names("corpora", method="replay"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/replay.py"),
@@ -98,7 +98,7 @@ rule shuffle:
     wildcard_constraints:
         corpus=study.names("corpora", method="shuffle"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/shuffle.py"),
@@ -121,7 +121,7 @@ rule split:
     wildcard_constraints:
         corpus=study.names("corpora", method="split"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/split.py"),

@@ -22,7 +22,7 @@ rule train:
     wildcard_constraints:
         run=study.names("runs", kind="continual"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     resources:
         gpu=answers.gpus_of("runs", "run", "gpus"),
     params:
@@ -53,7 +53,7 @@ rule accumulation:
     benchmark:
         "timings/{scale}/accumulation.tsv"
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.training_defaults,
         code=code_of("scripts/training/accumulation.py"),
@@ -80,7 +80,7 @@ rule noise:
     wildcard_constraints:
         run=study.names("runs", kind="noise"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/training.yaml"
     params:
         row=answers.json_row("runs", "run"),
         code=code_of("scripts/training/noise.py"),

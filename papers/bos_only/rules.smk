@@ -22,7 +22,7 @@ rule fig1:
     wildcard_constraints:
         figure=study.names("figures", kind="fig1"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig1.py"),
@@ -48,7 +48,7 @@ rule fig2:
     wildcard_constraints:
         figure=study.names("figures", kind="fig2"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig2.py"),
@@ -74,7 +74,7 @@ rule fig3:
     wildcard_constraints:
         figure=study.names("figures", kind="fig3"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig3.py"),
@@ -107,7 +107,7 @@ rule fig4:
     wildcard_constraints:
         figure=study.names("figures", kind="fig4"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig4.py"),
@@ -134,7 +134,7 @@ rule fig5:
     wildcard_constraints:
         figure=study.names("figures", kind="fig5"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig5.py"),
@@ -162,7 +162,7 @@ rule fig6:
     wildcard_constraints:
         figure=study.names("figures", kind="fig6"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/training.yaml"  # it takes a function of scripts.audits.nll, whose module can load models
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig6.py"),
@@ -188,7 +188,7 @@ rule fig7:
     wildcard_constraints:
         figure=study.names("figures", kind="fig7"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig7.py"),
@@ -216,7 +216,7 @@ rule fig8:
     wildcard_constraints:
         figure=study.names("figures", kind="fig8"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         near=answers.near_of,
@@ -243,7 +243,7 @@ rule fig9:
     wildcard_constraints:
         figure=study.names("figures", kind="fig9"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig9.py"),
@@ -269,7 +269,7 @@ rule fig10:
     wildcard_constraints:
         figure=study.names("figures", kind="fig10"),
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     params:
         row=answers.row("figures", "figure"),
         code=code_of("papers/bos_only/fig10.py"),
@@ -296,6 +296,6 @@ rule copy_of_the_active_scale:
     log:
         "logs/copy/{figure}.log",
     conda:
-        "../../envs/laptop.yaml"
+        "../../envs/figures.yaml"
     shell:
         "cp {input:q} results/ 2> {log:q}"
