@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from scripts import study
 from scripts.code import ROOT
 
-# What the rules of a stage import; tests/test_environment.py goes through the rules and compares. launcher runs Snakemake itself.
+# What the rules of a stage import, which tests/test_environment.py compares with the rules; launcher runs Snakemake itself.
 ROOTS = {
     "launcher": "snakemake snakemake-executor-plugin-slurm",
     "figures": "fsspec huggingface_hub jinja2 matplotlib numpy pandas pillow pyarrow pyyaml rensa scipy",
@@ -82,7 +82,9 @@ def environments() -> dict[str, str]:
     """Every environment file, by its path in the project."""
     folder = ROOT / "envs"
     lock = pins((folder / "laptop.lock").read_text(encoding="utf-8"))
-    found = {"generation": conda_environment("generation.lock", (folder / "generation.lock").read_text(encoding="utf-8").split())}
+    found = {
+        "generation": conda_environment("generation.lock", (folder / "generation.lock").read_text(encoding="utf-8").split())
+    }
     for name, roots in ROOTS.items():
         read = read_by_sources() if name == "figures" else ()
         found[name] = conda_environment("laptop.lock", needed([*roots.split(), *read], lock))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from scripts import answers
 
 if TYPE_CHECKING:
+    from snakemake.output_index import OutputIndex
     from snakemake.workflow import Workflow
 
 
-def _producer(workflow: "Workflow", path: str) -> tuple[list[str], str | None, str]:
+def _producer(workflow: "Workflow", index: "OutputIndex", path: str) -> tuple[list[str], str | None, str]:
     """Input files, timing file and rule's docstring of the job that makes a path; ([], None, "") where no rule makes it.
 
     Raises:
@@ -21,7 +22,7 @@ def _producer(workflow: "Workflow", path: str) -> tuple[list[str], str | None, s
     """
     from snakemake.iocontainers import Wildcards
 
-    able = [rule for rule in workflow.rules if rule.is_producer(path)]
+    able = sorted(index.match_producers(path), key=lambda rule: rule.name)
     rules = [one for one in able if all(one is other or workflow._ruleorder.compare(one, other) > 0 for other in able)]
     if not able:
         return [], None, ""
@@ -35,7 +36,9 @@ def _producer(workflow: "Workflow", path: str) -> tuple[list[str], str | None, s
 
 def _asked(workflow: "Workflow") -> Callable[[str], tuple[list[str], str | None, str]]:
     """``_producer`` of a path in this workflow, asked once a path: figures share most of what stands upstream of them."""
-    return cache(partial(_producer, workflow))
+    from snakemake.output_index import OutputIndex
+
+    return cache(partial(_producer, workflow, OutputIndex(workflow.rules)))
 
 
 def tables_of(ask: Callable, figure: str, scale: str) -> list[str]:

@@ -8,7 +8,6 @@ import pytest
 
 import scripts
 from scripts import code
-from scripts.environment import CONDA, LOCK, conda_environment
 
 STAGES = ("sources", "models", "synthesis", "curation", "audits", "training", "evaluation")
 
@@ -72,12 +71,6 @@ def test_no_run_blocks_and_no_lambdas_in_rules(root):
 def test_script_files_have_no_future_imports(root):
     for path in _modules(root):
         assert "from __future__" not in path.read_text(encoding="utf-8"), path
-
-
-def test_conda_environment_is_the_lock(root):
-    lock = LOCK.read_text(encoding="utf-8")
-    assert CONDA.read_text(encoding="utf-8") == conda_environment(lock)
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", line) for line in lock.splitlines()), "the lock has only pins"
 
 
 def test_nothing_big_and_no_results_in_git(root):
