@@ -1,6 +1,7 @@
 """Dry runs: every target at every scale, and what reruns when one row changes."""
 
 import re
+import resource
 
 import pytest
 
@@ -53,6 +54,17 @@ def test_the_slurm_profile_plans_the_papers_models(project):
     output = snakemake(project, "-n", "--profile=slurm").stdout
     for model in ("Qwen2.5-0.5B", "Qwen2.5-7B", "Qwen3-8B-Base", "Llama-3.2-1B", "pythia-1.4b"):
         assert f"model={model}" in output
+
+
+def test_a_dry_run_of_all_targets_takes_less_than_three_seconds(project):
+    """CPU time once parses are kept, best of three: a busy machine lengthens it. Slurm's plugin is imported either way."""
+    took = []
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        snakemake(project, "-n", "--quiet=all", "--config=scale=paper")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(took[1:]) < 3, took
 
 
 def test_gpu_scale_stops_before_any_job(project):

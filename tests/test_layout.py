@@ -1,6 +1,7 @@
 """The shape of the project: who may import whom, what may be in git, how rules are written."""
 
 import ast
+import os
 import re
 import subprocess
 
@@ -101,3 +102,33 @@ def test_code_of_ignores_comments_and_sees_helpers(tmp_path):
     assert hashed() != before
     with pytest.raises(FileNotFoundError, match="missing.py"):
         code.code_of("scripts/missing.py", root=tmp_path)
+
+
+def test_kept_parses_never_outlive_their_file_and_are_never_needed(tmp_path, monkeypatch):
+    script = tmp_path / "scripts/main.py"
+    script.parent.mkdir()
+    monkeypatch.setattr(code, "KEPT", tmp_path / "kept")
+    parses = []
+    monkeypatch.setattr(code, "_parsed", lambda source, parse=code._parsed: parses.append(source) or parse(source))
+
+    def hashed(text):
+        script.write_text(text)
+        os.utime(script, (1e9, 1e9))  # the same size and time each time: only what stands in it tells files apart
+        code.code_of.cache_clear()
+        code._module.cache_clear()
+        return code.code_of("scripts/main.py", root=tmp_path)
+
+    one, two = hashed("one = 1\n"), hashed("one = 2\n")
+    assert one != two and len(parses) == 2
+    assert (hashed("one = 1\n"), hashed("one = 2\n")) == (one, two) and len(parses) == 2
+    for kept in (tmp_path / "kept").iterdir():
+        kept.write_text(kept.read_text().replace(kept.read_text()[3], "x", 1))
+    assert hashed("one = 1\n") == one and len(parses) == 3  # a broken one is parsed again
+    for kept in (tmp_path / "kept").iterdir():
+        kept.write_bytes(b"\xff")
+    assert hashed("one = 2\n") == two and len(parses) == 4
+    monkeypatch.setattr(code, "KEPT", script / "kept")  # where nothing can be written
+    assert hashed("one = 1\n") == one and len(parses) == 5
+    monkeypatch.setattr(code, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(code, "_parser", lambda: b"another code.py, or another Python")
+    assert hashed("one = 1\n") == one and len(parses) == 6
