@@ -14,6 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+# squeue's words for a job that has no process and will not get one again by itself
+ENDED = frozenset("BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT".split())
+
 
 class Busy(Exception):
     """Another living process owns the work folder."""
@@ -21,13 +24,11 @@ class Busy(Exception):
 
 def _alive(owner: dict) -> bool:
     """Whether the owner of a lock may still be at work; an owner on another host counts as alive unless Slurm says no."""
-    if owner.get("slurm_job") and shutil.which("squeue"):
-        found = subprocess.run(
-            ["squeue", "-h", "-j", str(owner["slurm_job"]), "-o", "%T"], capture_output=True, text=True, check=False
-        )
-        return bool(found.stdout.strip())
+    job, mine = owner.get("slurm_job"), os.environ.get("SLURM_JOB_ID")
+    if job and job != mine and shutil.which("squeue"):
+        return _at_work_in_slurm(job)
     if owner["host"] != socket.gethostname():
-        return True
+        return not job or job != mine  # a job of one node that is requeued elsewhere finds its own first start, which is over
     try:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
@@ -35,6 +36,24 @@ def _alive(owner: dict) -> bool:
     except PermissionError:
         return True
     return owner.get("started") == _started(owner["pid"])
+
+
+def _at_work_in_slurm(job: str) -> bool:
+    """Whether a Slurm job may still have a process, or get one when it comes back from being requeued.
+
+    A job that has ended stays in squeue's sight for a while, so its state decides. Slurm not answering is no sign of an end.
+    """
+    asked = subprocess.run(["squeue", "-h", "-t", "all", "-j", job, "-o", "%T"], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        return "Invalid job id" not in asked.stderr
+    return bool(set(asked.stdout.split()) - ENDED)
+
+
+def _named(owner: dict) -> str:
+    """The owner of a lock, and how to end it, in words."""
+    job = owner.get("slurm_job")
+    who, end = (f"Slurm job {job}", f"scancel {job}") if job else (f"process {owner['pid']}", f"kill {owner['pid']}")
+    return f"{who} on {owner['host']} is at work there; nothing was done here. Let it end, or end it ({end}), and run again"
 
 
 def _started(pid: int) -> str | None:
@@ -70,7 +89,7 @@ def work_folder(path: str | Path) -> Iterator[Path]:
             except (ValueError, FileNotFoundError):
                 owner = None
             if owner and _alive(owner):
-                raise Busy(f"{path}: at work there is {owner}; this process leaves it alone") from None
+                raise Busy(f"{path}: {_named(owner)}") from None
             print(f"{path}: resuming after {owner}, which is gone", file=sys.stderr)
             lock.unlink(missing_ok=True)
             continue
