@@ -27,7 +27,7 @@ rule downloads:
     log:
         "logs/{scale}/downloads/downloads.log",
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         lines=downloads.listed,
         code=code_of("scripts/downloads.py"),
@@ -44,6 +44,6 @@ rule copy_of_the_downloads:
     log:
         "logs/copy/downloads.log",
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     shell:
         "cp {input:q} {output:q} 2> {log:q}"

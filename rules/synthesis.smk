@@ -53,7 +53,7 @@ rule gather:
     wildcard_constraints:
         corpus=study.names("corpora", method="bos"),
     conda:
-        "../envs/laptop.yaml"
+        "../envs/figures.yaml"
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/synthesis/gather.py"),
