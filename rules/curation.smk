@@ -20,6 +20,9 @@ rule curate:
         "timings/{scale}/curate/{corpus}.tsv"
     conda:
         "../envs/figures.yaml"
+    resources:
+        runtime=answers.minutes("curate"),
+        mem_mb=answers.memory("curate"),
     params:
         row=answers.row("corpora", "corpus"),
         code=code_of("scripts/curation/curate.py"),

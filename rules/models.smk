@@ -43,6 +43,8 @@ rule pretrain:
         "../envs/training.yaml"
     resources:
         gpu=answers.gpus_of("models", "model", "gpus"),
+        runtime=answers.minutes("pretrain"),
+        mem_mb=answers.memory("pretrain"),
     params:
         launcher=answers.launcher("models", "model"),
         row=answers.json_row("models", "model"),

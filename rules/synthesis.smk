@@ -22,6 +22,8 @@ rule bos:
         "../envs/generation.yaml"
     resources:
         gpu=answers.gpus_of("corpora", "corpus", "tensor_parallel"),
+        runtime=answers.minutes("bos"),
+        mem_mb=answers.memory("bos"),
     params:
         row=answers.json_row("corpora", "corpus"),
         code=code_of("scripts/synthesis/sample.py"),

@@ -25,6 +25,8 @@ rule train:
         "../envs/training.yaml"
     resources:
         gpu=answers.gpus_of("runs", "run", "gpus"),
+        runtime=answers.minutes("train"),
+        mem_mb=answers.memory("train"),
     params:
         launcher=answers.launcher("runs", "run"),
         row=answers.json_row("runs", "run"),

@@ -19,7 +19,8 @@ from scripts.study import StudyError, load, read_yaml, row_at
 if TYPE_CHECKING:
     from snakemake.jobs import Job
 
-SAID = ("note", "gated", "bytes", "unverified")  # what a row tells people: no job reads it, and to correct it reruns nothing
+# what a row tells people and the plan: no job reads it, and to correct it reruns nothing
+SAID = ("note", "gated", "bytes", "unverified", "shape")
 
 
 def _told(row: dict) -> dict:

@@ -8,6 +8,7 @@ import math
 from functools import cache
 from typing import NamedTuple
 
+from scripts import downloads
 from scripts.code import ROOT
 from scripts.study import StudyError, load, read_yaml, row_at
 
@@ -33,7 +34,6 @@ class Cost(NamedTuple):
     memory: float = 2e9  # bytes of main memory
     disk: float = 0.0  # bytes of declared outputs
     download: float = 0.0  # bytes
-    uncertain: bool = False  # a rate or a size behind it is assumed
 
 
 @cache
@@ -155,8 +155,10 @@ def _gpus(scale: str, row: dict, key: str) -> int:
 def pretrain(wildcards: dict, scale: str) -> Cost:
     """A model from scratch."""
     row, model = row_at("models", wildcards["model"], scale), shape_of(wildcards["model"], scale)
-    flops = train_flops(model, row["tokens"], row["block"])
-    return Cost(start_seconds(scale) + _work(scale, flops, "train"), memory=1.5e9, disk=4 * model.parameters)
+    gpus = _gpus(scale, row, "gpus")
+    seconds = _work(scale, train_flops(model, row["tokens"], row["block"]), "train") / max(gpus, 1)
+    gpu_bytes = train_bytes(model, row) if gpus else 0
+    return Cost(start_seconds(scale) + seconds, gpus, gpu_bytes, memory=1.5e9, disk=4 * model.parameters)
 
 
 def checkpoints(row: dict) -> int:
@@ -243,7 +245,6 @@ def _evaluation(model: str, suite: str, scale: str, number: int) -> Cost:
         gpu_bytes=2 * size.parameters + 64 * 1024 * size.cache + 16 * 512 * 6 * size.vocabulary if gpus else 0,
         memory=1.2e9 + 8 * size.parameters,
         disk=number * items * 12,
-        uncertain=True,
     )
 
 
@@ -281,7 +282,6 @@ def extract(wildcards: dict, scale: str) -> Cost:
         gpu_bytes=2 * model.parameters + 4e9 if gpus else 0,
         memory=1.2e9 + 8 * model.parameters,
         disk=number * candidates * 20,
-        uncertain=True,
     )
 
 
@@ -343,15 +343,13 @@ def _light(rule: str, wildcards: dict, scale: str) -> Cost:
         documents = row_at("sources", wildcards["source"], scale).get("documents", 0)
     elif rule == "budget":
         documents = _samples(row_at("runs", wildcards["run"], scale)["corpus"], scale)
-    seconds = first + sum(each) * documents / 1000
-    download = 0.0
-    if rule == "hub_model":
-        row = row_at("models", wildcards["model"], scale)
-        download = row.get("bytes", 2 * row["parameters"])
-    elif rule == "hub":
-        row = row_at("sources", wildcards["source"], scale)
-        download = row.get("bytes", 4000 * row["documents"])
-    return Cost(seconds + download / rates()["network"], disk=download or 2000 * documents, download=download)
+    download = 0
+    if rule in downloads.RULES:
+        table = downloads.RULES[rule]
+        row = row_at(table, wildcards[table.removesuffix("s")], scale)
+        download = sum(one["bytes"] for one in downloads.repositories(row))
+    seconds = first + sum(each) * documents / 1000 + download / rates()["network"]
+    return Cost(seconds, disk=download or 2000 * documents, download=download)
 
 
 @cache
