@@ -140,17 +140,18 @@ def refuse(jobs: Iterable["Job"]) -> None:
             name = job.wildcards[table.removesuffix("s")]
             for one in repositories(row_at(table, name, job.wildcards.scale)):
                 if not _cached(one, KINDS[table]):
-                    wanted[name, one["repo"]] = KINDS[table], one
+                    wanted[name, one["repo"]] = table, one
     if not wanted:
         return
     from huggingface_hub import constants
 
     token = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or Path(constants.HF_TOKEN_PATH).is_file()
-    for kind, row in wanted.values():
+    for table, row in wanted.values():
         if row["gated"] and not token:
+            around = "" if table == "suites" else f"; {hub.own_copy(row)}"
             raise StudyError(
-                f"scale {row['scale']}: {kind} {row['name']} is gated. Accept its terms at "
-                f"{hub.page(row['repo'], _repo_type(kind))} and set HF_TOKEN (or run `hf auth login`); {hub.own_copy(row)}"
+                f"scale {row['scale']}, table {table}, row {row['name']}: {row['repo']} is gated. Accept its terms at "
+                f"{hub.page(row['repo'], _repo_type(KINDS[table]))} and set HF_TOKEN (or run `hf auth login`){around}"
             )
     names = ", ".join(dict.fromkeys(row["repo"] for _, row in wanted.values()))
     cache = Path(constants.HF_HUB_CACHE).expanduser()

@@ -44,9 +44,10 @@ def write_items(out: str | Path, *, row: dict, code: str, folder: str | Path | N
     """
     with atomic(out) as beside, tempfile.TemporaryDirectory() as cache:
         beside.mkdir()
+        quiet()
         if row["kind"] == "harness":
             place_data(row, beside / "data")
-        quiet(cache)
+        quiet(cache)  # from here on there is no network
         tasks = load_tasks(row, folder or beside, answers=False)
         lines = [(name, item, text) for name, parts in tasks.items() for item, text in item_texts(parts)]
         pd.DataFrame(lines, columns=["task", "item", "text"]).to_parquet(beside / "items.parquet", index=False)

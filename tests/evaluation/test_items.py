@@ -8,7 +8,7 @@ from scripts.lib.files import read_card
 
 
 def test_items_of_every_kind(tmp_path, row, suite, monkeypatch):
-    monkeypatch.setattr(items, "quiet", lambda _: None)  # it is for the whole process
+    monkeypatch.setattr(items, "quiet", lambda *_: None)  # it is for the whole process
     out = tmp_path / "small"
     write_items(out, row=row, code="c0de", folder=suite)
     table = pd.read_parquet(out / "items.parquet")

@@ -78,7 +78,7 @@ def shipped(monkeypatch, tmp_path):
     original = lm_eval.tasks.TaskManager
     paths = [str(folder / "arc"), str(folder / "humaneval"), str(tmp_path / "tasks")]
     monkeypatch.setattr(lm_eval.tasks, "TaskManager", lambda **_: original(include_defaults=False, include_path=paths))
-    monkeypatch.setattr(items, "quiet", lambda _: None)  # it is for the whole process
+    monkeypatch.setattr(items, "quiet", lambda *_: None)  # it is for the whole process
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
     data = {"repo": "maker/arc", "revision": REVISION}
     return {"name": "published", "kind": "harness", "scale": "gpu", "tasks": {"arc_easy": {}}, "data": {"arc_easy": data}}
