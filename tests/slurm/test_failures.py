@@ -76,6 +76,11 @@ def is_whole(folder: Path, trained: Path) -> bool:
     return content(folder / MODEL) == content(trained / MODEL) and left == []
 
 
+def resumed(folder: Path) -> bool:
+    """Whether the last training went on from a saved state."""
+    return "resuming after step " in (folder / f"logs/smoke/pretrain/{NAME}.log").read_text()
+
+
 def held(folder: Path) -> int:
     """Wait until a job is held in its training, and return its id."""
     until((folder / "held").exists, LONG)
@@ -107,9 +112,20 @@ def test_a_job_over_its_time_is_submitted_again_and_resumes(untrained, trained):
         (untrained / "hold").unlink()
         assert process.wait(LONG) == 0, (untrained / "said").read_text()[-6000:]
     assert rules(untrained) == ["pretrain TIMEOUT", "pretrain COMPLETED"]
-    log = (untrained / f"logs/smoke/pretrain/{NAME}.log").read_text()
-    assert int(log.split("resuming after step ")[1].split()[0]) >= 1
-    assert is_whole(untrained, trained)
+    assert resumed(untrained) and is_whole(untrained, trained)
+
+
+def test_a_requeued_job_resumes_itself(untrained, trained):
+    """What Slurm does when a node fails or a job is preempted: the same job starts anew, and Snakemake sees one job."""
+    (untrained / "hold").touch()
+    with snakemake_on_slurm(untrained, MODEL) as process:
+        job = held(untrained)
+        subprocess.run(["scontrol", "requeue", str(job)], check=True)
+        until(lambda: jobs(untrained)[job][0] == "PENDING", LONG)
+        (untrained / "hold").unlink()
+        subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)  # else two minutes later
+        assert process.wait(LONG) == 0, (untrained / "said").read_text()[-6000:]
+    assert rules(untrained) == ["pretrain COMPLETED"] and resumed(untrained) and is_whole(untrained, trained)
 
 
 def test_jobs_wait_for_a_drained_node(untrained, trained):
