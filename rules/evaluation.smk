@@ -171,7 +171,7 @@ rule evaluate_run:
     wildcard_constraints:
         suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
-        "../envs/evaluation.yaml"
+        answers.environment("suites", "suite", "backend", "evaluation")
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("evaluate_run"),
@@ -209,7 +209,7 @@ rule evaluate_model:
     wildcard_constraints:
         suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
-        "../envs/evaluation.yaml"
+        answers.environment("suites", "suite", "backend", "evaluation")
     resources:
         gpu=answers.gpus,
         runtime=answers.minutes("evaluate_model"),

@@ -19,7 +19,7 @@ rule bos:
         corpus=study.names("corpora", method="bos"),
         shard=r"\d+-of-\d+",
     conda:
-        "../envs/generation.yaml"
+        answers.environment("corpora", "corpus", "engine", "training")
     resources:
         gpu=answers.gpus_of("corpora", "corpus", "tensor_parallel"),
         runtime=answers.minutes("bos"),

@@ -334,6 +334,16 @@ def shards(wildcards) -> list[str]:
     return [f"{folder}/{shard}-of-{number}.parquet" for shard in range(1, number + 1)]
 
 
+def environment(table: str, wildcard: str, key: str, otherwise: str) -> Callable:
+    """For ``conda:``: the environment that has vLLM where a row's engine (its ``key``) is vLLM, else another stage's."""
+
+    def path(wildcards):
+        engine = row_at(table, wildcards[wildcard], wildcards.scale).get(key)
+        return f"../envs/{'generation' if engine == 'vllm' else otherwise}.yaml"
+
+    return path
+
+
 def torchrun(processes: int) -> str:
     """The start of a command that runs a module in some processes of one machine; plain Python for one or none.
 

@@ -3,7 +3,8 @@
 laptop.lock pins the one virtual environment that make and CI install. A stage's environment is a part of it: what the stage's
 scripts import and what that needs in turn, by the metadata of the packages installed here; so this runs in that environment.
 
-vLLM asks for an older transformers than the rest, so generation.lock stands alone. It was solved for Linux and CUDA by
+vLLM asks for an older transformers than the rest, so generation.lock stands alone; it holds lm-eval too, for evaluation by
+vLLM. It was solved for Linux and CUDA by
 uv pip compile envs/generation.in -o envs/generation.lock --no-annotate --no-header --python-version 3.11 \\
     --python-platform x86_64-manylinux_2_28
 """
@@ -20,10 +21,11 @@ from scripts.code import ROOT
 # What the rules of a stage import, which tests/test_environment.py compares with the rules; launcher runs Snakemake itself.
 ROOTS = {
     "launcher": "snakemake snakemake-executor-plugin-slurm",
-    "figures": "fsspec huggingface_hub jinja2 matplotlib numpy pandas pillow pyarrow pyyaml rensa scipy",
+    "figures": "huggingface_hub jinja2 matplotlib numpy pandas pillow pyarrow pyyaml rensa scipy",
     "training": "huggingface_hub matplotlib numpy pandas pyarrow pyyaml safetensors scikit-learn scipy sentence-transformers "
     "tokenizers torch transformers",
-    "evaluation": "accelerate datasets evaluate lm_eval numpy pandas pyarrow pyyaml safetensors tokenizers torch transformers",
+    "evaluation": "accelerate datasets evaluate lm_eval[math] numpy pandas pyarrow pyyaml safetensors tokenizers torch "
+    "transformers",
 }
 HEAD = """\
 # Generated from {lock} by: python -m scripts.environment
