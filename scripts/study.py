@@ -13,6 +13,8 @@ Three kinds of writing keep the tables short:
 
 import itertools
 import json
+import os
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -282,7 +284,24 @@ def names(table: str, **having: str | tuple[str, ...]) -> str:
     some = {key: value if isinstance(value, tuple) else (value,) for key, value in having.items()}
     rows = ((name, row) for tables in load().values() for name, row in tables[table].items())
     found = {name for name, row in rows if all(row.get(key) in values for key, values in some.items())}
-    return "|".join(sorted(name.replace(".", r"\.") for name in found)) or "(?!)"
+    return _alternatives(sorted(found)) or "(?!)"
+
+
+def _alternatives(names: list[str]) -> str:
+    """A pattern of these sorted names that writes what they begin with once; Snakemake compiles hundreds of such patterns.
+
+    >>> _alternatives(["prose", "prose-heldout", "web"])
+    '(?:prose(?:\\-heldout)?|web)'
+    """
+    parts = []
+    rest = [name for name in names if name]
+    while rest:
+        group = [name for name in rest if name[0] == rest[0][0]]
+        first = os.path.commonprefix(group)
+        parts.append(re.escape(first) + _alternatives([name[len(first) :] for name in group]))
+        rest = rest[len(group) :]
+    optional = "?" if "" in names and parts else ""
+    return f"(?:{'|'.join(parts)}){optional}" if optional or len(parts) > 1 else "".join(parts)
 
 
 def row_at(table: str, name: str, scale: str) -> dict:
