@@ -52,6 +52,7 @@ rule similarity:
         code=code_of("scripts/audits/similarity.py"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         python -m scripts.audits.similarity \
             --row {params.row:q} \
             --tasks {params.tasks:q} \
@@ -88,6 +89,7 @@ rule nll:
         code=code_of("scripts/audits/nll.py"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         python -m scripts.audits.nll \
             --code {params.code} \
             --model {input.model:q} \

@@ -117,6 +117,7 @@ rule extract:
         work=answers.work("extract", "suites", "suite", "scripts/evaluation/extraction.py", also="run"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         python -m scripts.evaluation.extraction \
             --row {params.row:q} \
             --code {params.code} \
@@ -182,6 +183,7 @@ rule evaluate_run:
         work=answers.work("evaluate_run", "suites", "suite", "scripts/evaluation/harness.py", also="run"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         python -m scripts.evaluation.harness \
             --row {params.row:q} \
             --code {params.code} \
@@ -219,6 +221,7 @@ rule evaluate_model:
         code=code_of("scripts/evaluation/harness.py"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         python -m scripts.evaluation.harness \
             --row {params.row:q} \
             --code {params.code} \

@@ -52,6 +52,7 @@ rule pretrain:
         work=answers.work("pretrain", "models", "model", "scripts/training/pretrain.py"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         exec {params.launcher} scripts.training.pretrain \
             --row {params.row:q} \
             --code {params.code} \

@@ -30,6 +30,7 @@ rule bos:
         work=answers.work("bos", "corpora", "corpus", "scripts/synthesis/sample.py", also="shard"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         python -m scripts.synthesis.sample \
             --row {params.row:q} \
             --code {params.code} \

@@ -34,6 +34,7 @@ rule train:
         work=answers.work("train", "runs", "run", "scripts/training/train.py"),
     shell:
         """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
         exec {params.launcher} scripts.training.train \
             --row {params.row:q} \
             --code {params.code} \

@@ -214,8 +214,8 @@ def test_each_job_runs_in_the_environment_of_its_rule(project, tmp_path, monkeyp
             used.setdefault(name, set()).add(script[1] or script[2])
     assert used == {
         "figures.yaml": {"prose", "pocket", "benchmarks"},
-        "training.yaml": {"tokenizer", "training.pretrain", "synthesis.sample"},
-        "evaluation.yaml": {"evaluation.harness"},
+        "training.yaml": {"tokenizer", "lib.gpus", "training.pretrain", "synthesis.sample"},
+        "evaluation.yaml": {"lib.gpus", "evaluation.harness"},
     }
 
 

@@ -1,11 +1,12 @@
 """Whether a process sees the GPUs that its job asked for.
 
-A job that silently finds no GPU runs on the CPU for days, and one that finds its neighbour's disturbs it. So a command that
-computes on GPUs takes ``--gpus {resources.gpu}`` from its rule and, before it loads anything, calls ``check(a.gpus)``.
+A job that silently finds no GPU runs on the CPU for days, and one that finds its neighbour's disturbs it. So a rule that
+computes on GPUs begins with ``python -m scripts.lib.gpus {resources.gpu}``.
 """
 
 import os
 import socket
+import sys
 
 
 class WrongGpus(Exception):
@@ -45,3 +46,10 @@ def _advice(seen: int, asked: int) -> str:
     if seen > asked:
         return f"name the {asked} to use in CUDA_VISIBLE_DEVICES"
     return "on Slurm, the partition in slurm/config.yaml must have GPUs; elsewhere, see what nvidia-smi lists"
+
+
+if __name__ == "__main__":
+    try:
+        check(int(sys.argv[1]))
+    except WrongGpus as error:
+        sys.exit(str(error))
