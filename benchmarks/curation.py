@@ -173,13 +173,13 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
     chosen = parser.parse_args()
     lines = {}
-    for documents in sorted(chosen.documents):
+    for documents in chosen.documents:
         with tempfile.TemporaryDirectory() as name:
             alone(make, Path(name), documents)
             lines[documents] = alone(measure, Path(name), chosen.workers)
-            recalled = alone(found, Path(name))
-    table = pd.DataFrame(lines).T
-    table.insert(1, "documents/s", table.index / table["wall s"])
-    print(table.to_string(float_format=lambda value: f"{value:,.0f}"), *recalled, sep="\n")
+            print(f"{documents:,} documents", *alone(found, Path(name)), sep="\n  ", flush=True)
+        table = pd.DataFrame(lines).T.sort_index()
+        table.insert(1, "documents/s", table.index / table["wall s"])
+        print(table.to_string(float_format=lambda value: f"{value:,.0f}"), flush=True)
     if len(table) > 1:
         print(*extrapolated(table, chosen.workers), sep="\n")

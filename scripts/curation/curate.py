@@ -10,15 +10,17 @@ made does not depend on how many shards or workers there are.
 """
 
 import json
+import os
 import shutil
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from itertools import pairwise, repeat
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,8 +118,13 @@ def _mapping(workers: int) -> Iterator[Callable]:
     if workers < 2:
         yield map
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow) as pool:
             yield pool.map
+
+
+def _follow() -> None:
+    """End this worker with the process that started it; when that is killed, workers would wait for it forever."""
+    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
 
 def read_items(paths: Iterable[str | Path]) -> pd.DataFrame:

@@ -1,7 +1,12 @@
 """Curation as a whole: what is kept, what is removed and why, and that nothing is lost."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -179,6 +184,31 @@ def test_files_do_not_depend_on_workers(folder, monkeypatch):
     monkeypatch.setattr(curation, "_WORTH", 1)
     run(folder, shards=3, workers=2)
     assert [(folder / name).read_bytes() for name in names] == first
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc to look for processes in")
+def test_workers_end_with_a_process_that_is_killed(tmp_path):
+    (tmp_path / "started.py").write_text(
+        "import os, time\nfrom pathlib import Path\nfrom scripts.curation.curate import _mapping\n\n\n"
+        "def work(folder):\n    Path(folder, str(os.getpid())).touch()\n    time.sleep(600)\n\n\n"
+        "if __name__ == '__main__':\n    with _mapping(2) as each:\n        list(each(work, [os.sys.argv[1]] * 2))\n"
+    )
+    (tmp_path / "pids").mkdir()
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, tmp_path / "started.py", tmp_path / "pids"], env=path)
+
+    def until(true) -> bool:
+        end = time.monotonic() + 60
+        while not true() and time.monotonic() < end:
+            time.sleep(0.1)
+        return true()
+
+    assert until(lambda: len(list((tmp_path / "pids").iterdir())) == 2)
+    workers = [Path("/proc", file.name) for file in (tmp_path / "pids").iterdir()]
+    assert all(worker.exists() for worker in workers)
+    parent.kill()
+    parent.wait()
+    assert until(lambda: not any(worker.exists() for worker in workers))
 
 
 def test_memory_does_not_grow_with_the_number_of_documents(tmp_path, monkeypatch):
