@@ -58,7 +58,7 @@ def make(folder: Path, documents: int) -> None:
     with pq.ParquetWriter(folder / "synthesized.parquet", SCHEMA, compression="zstd") as out:
         for first in range(0, documents, PIECE):
             number = min(PIECE, documents - first)
-            copies = copies[:number]
+            copies = copies[: number // 2]
             originals = draw(rng.integers(MEAN // 2, MEAN * 3 // 2, number - len(copies)))
             kinds = rng.choice([*PLANTED, ""], len(originals), p=[*PLANTED.values(), 1 - sum(PLANTED.values())]).tolist()
             for text, kind in zip(originals, kinds, strict=True):
