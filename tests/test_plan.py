@@ -1,5 +1,7 @@
 """The plan: what it counts, that what is built costs nothing, and predicted beside measured."""
 
+import csv
+import json
 import re
 import subprocess
 import sys
@@ -49,6 +51,19 @@ def test_predicted_beside_measured(tmp_path):
     assert len(lines) == 3 and lines[1].split()[:2] == ["budget", "1"]  # a job without a benchmark file was not run
     assert lines[1].endswith(f"{predicted / 4 - 1:+.0%}")
     assert plan.comparison(jobs[1:]).startswith("No job of it has been run")
+
+
+def test_the_plan_of_figure_5_was_within_30_percent_of_what_it_took():
+    """measured_fig5.tsv holds the benchmark files of a cold build on two cores, of which the laptop's rates were taken."""
+    with open(Path(__file__).with_name("measured_fig5.tsv"), newline="") as file:
+        lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    planned = [costs.cost(line["rule"], json.loads(line["wildcards"]), "laptop").seconds for line in lines]
+    took = [float(line["seconds"]) for line in lines]
+    assert len(lines) == 72 and sum(took) > 2000
+    assert 0.7 < sum(planned) / sum(took) < 1.3
+    for rule in ("pretrain", "train", "bos", "evaluate_run"):
+        mine = [i for i, line in enumerate(lines) if line["rule"] == rule]
+        assert 0.7 < sum(planned[i] for i in mine) / sum(took[i] for i in mine) < 1.3, rule
 
 
 @pytest.mark.workflow
