@@ -117,11 +117,23 @@ def real():
     patch.undo()
 
 
+HEADS = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 2}  # of 32; smaller ones vLLM's CPU build has not
+
+
 @pytest.fixture(scope="module")
-def student(root, folder):
+def small(make_model, tokenizer, tmp_path_factory):
+    """A model with random weights whose BOS is its EOS."""
+    path = tmp_path_factory.mktemp("vllm") / "Small"
+    make_model(vocab_size=257, eos_token_id=0, scale=0.2, **HEADS).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def student(root, small):
     """The laptop's student where it has been trained, else a small model with random weights."""
     trained = root / "results/laptop/models/Wren-small"
-    return trained if (trained / "config.json").exists() else folder
+    return trained if (trained / "config.json").exists() else small
 
 
 def draw(engine: str, model, temperature: float, count: int = COUNT) -> list:
@@ -163,7 +175,7 @@ def test_samples_by_vllm_are_those_of_the_other_engines(real, student):
 @torch.inference_mode()
 def test_prompts_are_continued_by_vllm_as_by_transformers(real, make_model, tokenizer, tmp_path):
     """Near temperature 0 a completion is that of greedy decoding, one prompt at a time; and a second id ends it too."""
-    model = make_model("llama", vocab_size=257, eos_token_id=1, seed=3)
+    model = make_model("llama", vocab_size=257, eos_token_id=1, seed=3, **HEADS)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     ids = torch.randint(2, 257, (24, 11), generator=torch.Generator().manual_seed(0)).tolist()
@@ -181,7 +193,7 @@ def test_prompts_are_continued_by_vllm_as_by_transformers(real, make_model, toke
     assert found[0].complete and len(found[0].ids) <= 5
 
 
-def test_nothing_is_asked_of_the_network(real, folder, tmp_path):
+def test_nothing_is_asked_of_the_network(real, small, tmp_path):
     """Processes in which every connection elsewhere fails, and says so, draw samples by vLLM, its own processes included."""
     code = """
 import socket, sys
@@ -207,7 +219,7 @@ if __name__ == "__main__":
 """
     (tmp_path / "draw.py").write_text(code)
     row = {"name": "c", "method": "bos", "source_model": "Tiny", "engine": "vllm", "temperature": 1.0, "max_new_tokens": 4}
-    files = {"code": "c", "model": folder, "shard": "2-of-2", "out": tmp_path / "o.parquet", "work": tmp_path / "w"}
+    files = {"code": "c", "model": small, "shard": "2-of-2", "out": tmp_path / "o.parquet", "work": tmp_path / "w"}
     arguments = ["--row", json.dumps({**row, "samples": 7}), *(f"--{key}={value}" for key, value in files.items())]
     environment = {k: v for k, v in os.environ.items() if k not in engine_module.SILENT} | {"PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, tmp_path / "draw.py", *arguments], env=environment, capture_output=True, text=True)
