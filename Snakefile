@@ -21,12 +21,15 @@
 #   results/{scale}/claims.{json,html}                          the page of verdicts; copied to results/ too
 #   results/{scale}/work/                                       from which killed jobs resume; never declared
 #   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
+import gc
+
 from snakemake.utils import min_version
 
 from scripts import answers, downloads, study, upstream
 from scripts.code import code_of
 
 min_version("9.27")
+gc.set_threshold(100_000, 50, 50)  # looking for garbage as often as Python does takes an eighth of a dry run's time
 
 
 configfile: "config.yaml"
@@ -37,12 +40,12 @@ wildcard_constraints:
     source=study.names("sources"),
     tokenizer=study.names("tokenizers"),
     model=study.names("models"),
-    corpus=study.names("corpora"),
-    run=study.names("runs"),
+    corpus="[^/]+",  # the hundreds of names of corpora and runs are looked up in their tables, not compiled into every pattern
+    run="[^/]+",
     suite=study.names("suites"),
     gate=study.names("gates"),
     embedder=study.names("embedders"),
-    other=study.names("corpora"),
+    other="[^/]+",
     writer=study.names("models"),
     figure=study.names("figures"),
 

@@ -170,6 +170,7 @@ rule evaluate_run:
     benchmark:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     wildcard_constraints:
+        run=study.names("runs"),
         suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
