@@ -153,13 +153,13 @@ def sampling(name: str, shape: dict, engine: str, *, number: int, length: int) -
     with tempfile.TemporaryDirectory() as folder:
         make(shape).save_pretrained(folder)
         save_tokenizer(train_tokenizer(["a b"], 258, "<s>", "<s>"), Path(folder), "<s>", "<s>")  # vLLM asks for one
-        draw = engine_of(engine, folder, bos=0, eos=0, temperature=1.0, max_new_tokens=length)
-        draw(range(2))
+        draw = engine_of(engine, folder, eos=[0], temperature=1.0, max_new_tokens=length)
+        draw([[0]] * 2, range(2))
         if torch.cuda.is_available():
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
-        tokens = sum(len(one.ids) + one.complete for one in draw(range(2, 2 + number)))
+        tokens = sum(len(one.ids) + one.complete for one in draw([[0]] * number, range(2, 2 + number)))
         rate = tokens / (time.perf_counter() - start)
     # vLLM allocates in a process of its own, and as much as it may
     here = torch.cuda.is_available() and engine == "hf"

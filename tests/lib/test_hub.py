@@ -63,6 +63,7 @@ def test_a_killed_job_is_taken_up_by_the_next(big, root, tmp_path):
     big.stall["model.safetensors"] = 11_000_000
     call = f"from scripts.lib import hub; hub.fetch({ROW!r}, ['model.safetensors'])"
     environment = {**os.environ, "HF_ENDPOINT": big.url, "HF_HUB_CACHE": str(tmp_path / "hub"), "PYTHONPATH": str(root)}
+    environment["HF_HUB_OFFLINE"] = "0"  # whatever another test left
     with subprocess.Popen([sys.executable, "-c", call], env=environment, stdout=subprocess.DEVNULL) as process:
         part = hub.snapshot(ROW).parent.parent / f"blobs/{hashlib.sha256(weights).hexdigest()}.part"
         started = time.monotonic()

@@ -171,5 +171,5 @@ def test_the_architectures_of_the_gpu_scale_are_placed_and_sampled(family, loopb
     place(tmp_path / "out", row={**HUB, "bos": 0}, code="c")
     model = load_model(tmp_path / "out")
     assert type(model).__name__ == f"{family}ForCausalLM"
-    block = hf.engine(str(tmp_path / "out"), bos=0, eos=1, temperature=1.0, max_new_tokens=4)
-    assert [0 < len(sample.ids) <= 4 for sample in block([1, 2])] == [True, True]
+    block = hf.engine(str(tmp_path / "out"), eos=[1], temperature=1.0, max_new_tokens=4)
+    assert [0 < len(sample.ids) <= 4 for sample in block([[0], [0]], [1, 2])] == [True, True]
