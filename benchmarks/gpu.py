@@ -1,15 +1,13 @@
 """How fast training and sampling are at the paper's scale: `python -m benchmarks.gpu`, on a machine with a GPU.
 
-Reads benchmarks/gpu.yaml (shapes, peak rates) and the block and batch of the paper's runs (config.yaml); makes a table on the
-terminal and a CSV. The models have random weights and the real shapes, so that nothing is downloaded; a step is the step that
-`scripts.training` takes, on packed documents, and a sample is drawn by the engines of `scripts.synthesis`. With
-`--device cpu --tiny` all of it runs in seconds anywhere, for the tests.
+Reads the shapes of the paper's students (papers/bos_only/study.yaml), peak rates (benchmarks/gpu.yaml) and the block and batch
+of the paper's runs (config.yaml); makes a table on the terminal and a CSV. The models have random weights and the real shapes,
+so that nothing is downloaded; a step is the step that `scripts.training` takes, on packed documents, and a sample is drawn by
+the engines of `scripts.synthesis`. With `--device cpu --tiny` all of it runs in seconds anywhere, for the tests.
 
 MFU, model FLOP utilisation, is the share of the device's peak that the model's own arithmetic takes (Chowdhery et al. 2022,
-PaLM, appendix B): tokens/s x (6 N + 12 L H T) / peak, with N the weights that are multiplied with every token (all of them,
-but for an input embedding that is not the output matrix too), L layers, H the width of all heads together, T the block.
-Attention is counted in full although half of it is masked, padding counts as tokens, and what gradient checkpointing computes
-again does not count.
+PaLM, appendix B): tokens/s x (6 N + 12 L H T) / peak, as scripts/costs.py counts. Padding counts as tokens, and what gradient
+checkpointing computes again does not count. What is measured here belongs in scripts/costs.yaml, which the plan reckons with.
 """
 
 import argparse
@@ -26,6 +24,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from scripts import costs
+from scripts.study import load
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -41,59 +42,39 @@ COLUMNS = ("model", "what", "tokens/s", "MFU", "peak GiB", "expected GiB", "batc
 
 
 def shapes(tiny: bool = False) -> dict[str, dict]:
-    """The models of gpu.yaml by name, in small if ``tiny``."""
-    found = yaml.safe_load((ROOT / "benchmarks/gpu.yaml").read_text(encoding="utf-8"))
-    return {name: {**shape, **(found["tiny"] if tiny else {})} for name, shape in found["models"].items()}
+    """The shapes of the paper's students by name, in small if ``tiny``."""
+    models = load()["paper"]["models"]
+    found = {name: models[name]["shape"] for name in ("Qwen2.5-0.5B", "Llama-3.2-1B", "pythia-1.4b")}
+    return {name: {**shape, **(_data()["tiny"] if tiny else {})} for name, shape in found.items()}
+
+
+def _data() -> dict:
+    return yaml.safe_load((ROOT / "benchmarks/gpu.yaml").read_text(encoding="utf-8"))
 
 
 def peak_of(device: str) -> float:
     """FLOP/s of a device by its name; nan where gpu.yaml knows none."""
-    peaks = yaml.safe_load((ROOT / "benchmarks/gpu.yaml").read_text(encoding="utf-8"))["peaks"]
-    return next((1e12 * rate for part, rate in peaks.items() if part in device), float("nan"))
+    return next((1e12 * rate for part, rate in _data()["peaks"].items() if part in device), float("nan"))
 
 
 def make(shape: dict) -> "PreTrainedModel":
     """A model of a shape with random weights, float32."""
-    import transformers
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = getattr(transformers, f"{shape['class']}Config")(
-        **{key: value for key, value in shape.items() if key != "class"}, bos_token_id=0, eos_token_id=0
+    config = AutoConfig.for_model(
+        shape["architecture"],
+        hidden_size=shape["hidden"],
+        num_hidden_layers=shape["layers"],
+        num_attention_heads=shape["heads"],
+        num_key_value_heads=shape.get("kv_heads", shape["heads"]),
+        head_dim=shape["hidden"] // shape["heads"],
+        intermediate_size=shape["feedforward"],
+        vocab_size=shape["vocabulary"],
+        tie_word_embeddings=shape.get("tied", True),
+        bos_token_id=0,
+        eos_token_id=0,
     )
-    config._attn_implementation = "sdpa"
-    return getattr(transformers, f"{shape['class']}ForCausalLM")(config)
-
-
-def counts(shape: dict) -> tuple[int, int]:
-    """Weights in all, and those that are multiplied with every token; nothing is allocated."""
-    import torch
-
-    with torch.device("meta"):
-        model = make(shape)
-    size = sum(p.numel() for p in model.parameters())
-    return size, size if shape["tie_word_embeddings"] else size - model.get_input_embeddings().weight.numel()
-
-
-def flops_a_token(multiplied: int, shape: dict, block: int) -> float:
-    """Of forward and backward pass: 6 N + 12 L H T.
-
-    >>> flops_a_token(1000, {"num_hidden_layers": 2, "hidden_size": 8}, 16)
-    9072
-    """
-    return 6 * multiplied + 12 * shape["num_hidden_layers"] * shape["hidden_size"] * block
-
-
-def memory(size: int, shape: dict, tokens: int, compiled: bool = False, checkpointing: bool = False) -> float:
-    """Bytes that a training step is expected to take, with ``tokens`` in a pass.
-
-    18 a weight: float32 weight, gradient and two moments, and the bfloat16 copy that autocast keeps. A token takes 12 bytes for
-    each word of the vocabulary (bfloat16 and float32 logits, softmax, gradient), or 4 where the loss is compiled, and in every
-    layer what autograd keeps for the backward pass, counted on a CPU with saved_tensors_hooks: 35 h + 8 f bytes (h hidden,
-    f feedforward; Qwen2, Llama) or 22 h + 4 f (GPT-NeoX). Checkpointing keeps 4 h of each layer and all of one.
-    """
-    h, f, layers = (shape[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers"))
-    layer = 22 * h + 4 * f if shape["class"] == "GPTNeoX" else 35 * h + 8 * f
-    kept = 4 * h * layers + layer if checkpointing else layer * layers
-    return 18 * size + tokens * (kept + (4 if compiled else 12) * shape["vocab_size"])
+    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
 
 
 def training(name: str, shape: dict, way: str, *, batch: int, micro: int, block: int, steps: int, warm: int = 2) -> dict:
@@ -113,7 +94,7 @@ def training(name: str, shape: dict, way: str, *, batch: int, micro: int, block:
         torch.use_deterministic_algorithms(False)
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.geometric(1 / min(MEAN, block // 2), 2 * batch * block // min(MEAN, block // 2)), 5, block - 2)
-    documents = [rng.integers(1, shape["vocab_size"], length) for length in lengths]
+    documents = [rng.integers(1, shape["vocabulary"], length) for length in lengths]
     packed = pack(pairs_of(documents, [True] * len(documents), 0, 0), block, "documents", 0)
     part = Blocks(*(array[:batch] for array in packed))
     recipe = {"compile": compiled, "gradient_checkpointing": checkpointing, "precision": precision}
@@ -128,15 +109,15 @@ def training(name: str, shape: dict, way: str, *, batch: int, micro: int, block:
     if cuda:
         torch.cuda.synchronize()
     rate = steps * part.inputs.size / (time.perf_counter() - start)
-    size, multiplied = counts(shape)
+    known = costs.shape(**shape)
     device_name = torch.cuda.get_device_name() if cuda else "cpu"
     return {
         "model": name,
         "what": f"training, {way}",
         "tokens/s": rate,
-        "MFU": rate * flops_a_token(multiplied, shape, block) / peak_of(device_name),
+        "MFU": rate * costs.train_flops(known, 1, block) / peak_of(device_name),
         "peak GiB": torch.cuda.max_memory_allocated() / 2**30 if cuda else float("nan"),
-        "expected GiB": memory(size, shape, micro * block, compiled, checkpointing) / 2**30,
+        "expected GiB": costs.train_bytes(known, micro * block, compiled, checkpointing) / 2**30,
         "batch": batch,
         "micro": micro,
         "length": block,

@@ -23,6 +23,8 @@ class Shape(NamedTuple):
     attention: int  # layers times the width of all heads
     cache: int  # bytes of keys and values of one token, in 16 bits
     vocabulary: int
+    kept: int  # bytes a token that the layers keep for the backward pass
+    checkpointed: int  # the same under gradient checkpointing
 
 
 class Cost(NamedTuple):
@@ -71,8 +73,10 @@ def shape(
 ) -> Shape:
     """A model's shape from its configuration; biases and norms (under 0.1 % of the parameters) are left out.
 
-    A SwiGLU layer (qwen2, qwen3, llama) has 3 hidden x feedforward matrices, one of GPT-NeoX has 2. One layer of hidden 4,
-    2 heads, feedforward 8 and vocabulary 10, tied, as Llama: 4 x 16 + 3 x 32 + 40 = 200 parameters.
+    A SwiGLU layer (qwen2, qwen3, llama) has 3 hidden x feedforward matrices, one of GPT-NeoX has 2. What autograd keeps of a
+    layer was counted with saved_tensors_hooks: 35 h + 8 f bytes a token (h hidden, f feedforward), or 22 h + 4 f of GPT-NeoX;
+    checkpointing keeps 4 h of each layer and all of one. One layer of hidden 4, 2 heads, feedforward 8 and vocabulary 10,
+    tied, as Llama: 4 x 16 + 3 x 32 + 40 = 200 parameters.
 
     >>> shape(architecture="llama", hidden=4, layers=1, heads=2, feedforward=8, vocabulary=10).parameters
     200
@@ -81,7 +85,9 @@ def shape(
     layer = 2 * hidden * hidden + 2 * hidden * narrow + (2 if architecture == "gpt_neox" else 3) * hidden * feedforward
     matrix = layers * layer + vocabulary * hidden
     parameters = matrix + (0 if tied else vocabulary * hidden)
-    return Shape(parameters, matrix, layers * hidden, 2 * layers * narrow * 2, vocabulary)
+    kept = 22 * hidden + 4 * feedforward if architecture == "gpt_neox" else 35 * hidden + 8 * feedforward
+    cache = 2 * layers * narrow * 2
+    return Shape(parameters, matrix, layers * hidden, cache, vocabulary, layers * kept, layers * 4 * hidden + kept)
 
 
 @cache
@@ -98,20 +104,20 @@ def shape_of(model: str, scale: str) -> Shape:
     if "shape" in row:
         return shape(**row["shape"])._replace(parameters=row["parameters"])
     n = row.get("parameters", 0)
-    return Shape(n, n, 0, 0, 0)
+    return Shape(n, n, 0, 0, 0, 0, 0)
 
 
 def forward_flops(model: Shape, tokens: float, length: float) -> float:
-    """FLOPs of a forward pass over ``tokens`` in sequences of ``length``: 2N a token, and 4 x layers x width x length / 2.
+    """FLOPs of a forward pass over ``tokens`` in sequences of ``length``: 2 N + 4 L H T a token (PaLM, appendix B).
 
-    Each token is multiplied with each weight once (2 FLOPs), and its queries with the keys and its attention weights with the
-    values of half the sequence on average, since attention is causal (PaLM's appendix B counts the whole sequence).
+    N are the weights that every token is multiplied with, L layers, H the width of all heads, T the length; attention counts in
+    full, although half of it is masked.
     """
-    return tokens * (2 * model.matrix + 2 * model.attention * length)
+    return tokens * (2 * model.matrix + 4 * model.attention * length)
 
 
 def train_flops(model: Shape, tokens: float, length: float) -> float:
-    """FLOPs of training on ``tokens``: three times the forward pass, 6ND and its attention term."""
+    """FLOPs of training on ``tokens``: three times the forward pass, 6 N + 12 L H T a token."""
     return 3 * forward_flops(model, tokens, length)
 
 
@@ -157,7 +163,7 @@ def pretrain(wildcards: dict, scale: str) -> Cost:
     row, model = row_at("models", wildcards["model"], scale), shape_of(wildcards["model"], scale)
     gpus = _gpus(scale, row, "gpus")
     seconds = _work(scale, train_flops(model, row["tokens"], row["block"]), "train") / max(gpus, 1)
-    gpu_bytes = train_bytes(model, row) if gpus else 0
+    gpu_bytes = _bytes_of(model, row) if gpus else 0
     return Cost(start_seconds(scale) + seconds, gpus, gpu_bytes, memory=1.5e9, disk=4 * model.parameters)
 
 
@@ -176,22 +182,26 @@ def train(wildcards: dict, scale: str) -> Cost:
     return Cost(
         start_seconds(scale) + seconds,
         gpus=gpus,
-        gpu_bytes=train_bytes(model, row) if gpus else 0,
+        gpu_bytes=_bytes_of(model, row) if gpus else 0,
         memory=1.2e9 + 24 * model.parameters,
         disk=checkpoints(row) * 4 * model.parameters,
     )
 
 
-def train_bytes(model: Shape, row: dict) -> float:
-    """Bytes of one GPU that training a model takes without sharding.
+def train_bytes(model: Shape, tokens: int, compiled: bool = False, checkpointing: bool = False) -> float:
+    """Bytes of one GPU that a training step takes with ``tokens`` in a pass, without sharding.
 
-    16 a parameter (float32 weights, gradients and two moments of AdamW); the logits of a micro-batch in 16 and twice in 32
-    bits; and activations in 16 bits: 34 x layers x width a token (Korthikanti et al. 2022, equation 2, without attention
-    matrices), or 2 with gradient checkpointing.
+    18 a weight: float32 weight, gradient and two moments, and the bfloat16 copy that autocast keeps. A token takes what its
+    layers keep, and 12 bytes for each word of the vocabulary (bfloat16 and float32 logits, softmax, gradient), or 4 where the
+    loss is compiled.
     """
+    kept = model.checkpointed if checkpointing else model.kept
+    return 18 * model.parameters + tokens * (kept + (4 if compiled else 12) * model.vocabulary)
+
+
+def _bytes_of(model: Shape, row: dict) -> float:
     tokens = row.get("micro_batch", row["batch"]) * row["block"]
-    activations = (2 if row.get("gradient_checkpointing") else 34) * model.attention
-    return 16 * model.parameters + tokens * (10 * model.vocabulary + activations)
+    return train_bytes(model, tokens, row.get("compile", False), row.get("gradient_checkpointing", False))
 
 
 def bos(wildcards: dict, scale: str) -> Cost:

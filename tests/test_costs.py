@@ -57,8 +57,17 @@ def test_published_models_have_the_shape_and_parameters_of_their_rows(name):
 
 def test_training_is_6nd_and_attention():
     shape = costs.shape(**QWEN)
-    # 6 x 493,961,216 a token, and 6 x 24 layers x 896 wide x 512 long (half a sequence, forward and twice backward)
-    assert costs.train_flops(shape, 1000, 512) == pytest.approx(1000 * (2_963_767_296 + 66_060_288))
+    # 6 x 493,961,216 a token, and 12 x 24 layers x 896 wide x 512 long: scores and values, forward and twice backward
+    assert costs.train_flops(shape, 1000, 512) == 1000 * (2_963_767_296 + 132_120_576)
+
+
+def test_memory_of_a_training_step_by_hand():
+    shape = costs.shape(architecture="qwen2", hidden=8, layers=2, heads=2, feedforward=10, vocabulary=100)._replace(
+        parameters=1000
+    )
+    layer = 35 * 8 + 8 * 10
+    assert costs.train_bytes(shape, 5) == 18000 + 5 * (2 * layer + 1200)
+    assert costs.train_bytes(shape, 5, compiled=True, checkpointing=True) == 18000 + 5 * (2 * 32 + layer + 400)
 
 
 def test_cache_of_a_token_is_keys_and_values_in_16_bits():

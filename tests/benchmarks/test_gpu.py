@@ -6,31 +6,13 @@ import math
 import pytest
 
 from benchmarks import gpu
-from scripts.study import load
+from scripts import costs
 
 
-def test_shapes_are_those_of_the_published_models():
-    """Parameters of the built models against the counts in the study's rows, which come from the hub."""
-    rows = load()["paper"]["models"]
-    for name, shape in gpu.shapes().items():
-        row = rows[name] if name in rows else rows[name.lower()]
-        assert gpu.counts(shape)[0] == row["parameters"], name
-    size, multiplied = gpu.counts(gpu.shapes()["Pythia-1.4B"])
-    assert size - multiplied == 50304 * 2048  # its input embedding is looked up, not multiplied
-
-
-def test_flops_and_memory_by_hand():
-    shape = {"class": "Qwen2", "num_hidden_layers": 2, "hidden_size": 8, "intermediate_size": 10, "vocab_size": 100}
-    # one multiplication and one addition, forward once and backward twice; attention: scores and values, 2 H T each, a layer
-    assert gpu.flops_a_token(1000, shape, 16) == 6 * 1000 + 3 * 2 * (2 * 2 * 8 * 16)
-    layer = 35 * 8 + 8 * 10
-    assert gpu.memory(1000, shape, 5) == 18000 + 5 * (2 * layer + 1200)
-    assert gpu.memory(1000, shape, 5, compiled=True, checkpointing=True) == 18000 + 5 * (2 * 32 + layer + 400)
-    qwen = gpu.shapes()["Qwen2.5-0.5B"]
-    # 2 x 3.1 GFLOP: 100k tokens/s on an A100 would be 99 % of its peak
-    assert 1e5 * gpu.flops_a_token(gpu.counts(qwen)[1], qwen, 512) / gpu.peak_of("NVIDIA A100-SXM4-80GB") == pytest.approx(
-        0.992, abs=1e-3
-    )
+def test_peaks_are_found_by_a_device_s_name():
+    qwen = costs.shape(**gpu.shapes()["Qwen2.5-0.5B"])
+    # 3.2 GFLOP a token: 100k tokens/s on an A100 would be more than its peak
+    assert 1e5 * costs.train_flops(qwen, 1, 512) / gpu.peak_of("NVIDIA A100-SXM4-80GB") == pytest.approx(0.992, abs=1e-3)
     assert gpu.peak_of("NVIDIA H100 PCIe") == 756e12
     assert gpu.peak_of("NVIDIA H100 80GB HBM3") == 989e12
     assert math.isnan(gpu.peak_of("cpu"))
@@ -40,10 +22,10 @@ def test_what_a_layer_keeps_is_what_memory_expects():
     """Saved tensors of two layers of Qwen's width, less those of one, in bfloat16: bytes a token."""
     import torch
 
-    shape = {**gpu.shapes()["Qwen2.5-0.5B"], "vocab_size": 64}
+    shape = {**gpu.shapes()["Qwen2.5-0.5B"], "vocabulary": 64}
     kept = []
     for layers in (1, 2):
-        model, seen = gpu.make({**shape, "num_hidden_layers": layers}).train(), {}
+        model, seen = gpu.make({**shape, "layers": layers}).train(), {}
         weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
 
         def note(tensor, seen=seen, weights=weights):
@@ -57,7 +39,7 @@ def test_what_a_layer_keeps_is_what_memory_expects():
         with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t), torch.autocast("cpu", torch.bfloat16):
             logits = model(input_ids=ids, position_ids=positions, use_cache=False).logits  # noqa: F841
         kept.append(sum(seen.values()))
-    expected = gpu.memory(0, {**shape, "num_hidden_layers": 1, "vocab_size": 0}, 128)
+    expected = 128 * costs.shape(**{**shape, "layers": 1}).kept
     assert kept[1] - kept[0] == pytest.approx(expected, rel=0.05)
 
 
@@ -78,7 +60,7 @@ def test_a_way_that_fails_is_a_line_that_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(gpu, "make", lambda shape: 1 / 0)
     out = tmp_path / "found.csv"
-    some = ["--model", "Pythia-1.4B", "--way", "eager", "--engine", "--batch", "2", "--block", "32", "--out", str(out)]
+    some = ["--model", "pythia-1.4b", "--way", "eager", "--engine", "--batch", "2", "--block", "32", "--out", str(out)]
     assert gpu.main(["--device", "cpu", "--tiny", *some]) == 1
     assert "training, eager: ZeroDivisionError" in out.read_text()
 
