@@ -173,7 +173,7 @@ def checkpoints(row: dict) -> int:
 
 
 def train(wildcards: dict, scale: str) -> Cost:
-    """A run: all subsets, all epochs. Its disk is its checkpoints, 4 bytes a parameter."""
+    """A run: all subsets, all epochs. Its disk is its checkpoints, 4 bytes a parameter, or 2 on a GPU (bfloat16)."""
     row = row_at("runs", wildcards["run"], scale)
     model = shape_of(row["base"], scale)
     gpus = _gpus(scale, row, "gpus")
@@ -184,7 +184,7 @@ def train(wildcards: dict, scale: str) -> Cost:
         gpus=gpus,
         gpu_bytes=_bytes_of(model, row) if gpus else 0,
         memory=1.2e9 + 24 * model.parameters,
-        disk=checkpoints(row) * 4 * model.parameters,
+        disk=checkpoints(row) * (2 if gpus else 4) * model.parameters,
     )
 
 

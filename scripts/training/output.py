@@ -1,5 +1,6 @@
 """What training leaves: Hugging Face directories and trace.parquet."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -29,21 +30,26 @@ TRACE = pa.schema(
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-def save_model(model: "PreTrainedModel", folder: str | Path, tokenizer: str | Path) -> None:
+def save_model(model: "PreTrainedModel", folder: str | Path, tokenizer: str | Path, half: bool = False) -> None:
     """Write a model with the tokenizer of the folder ``tokenizer`` as a Hugging Face directory, whole or not at all.
 
     Of several processes all call this, since a sharded model is put together by all; the first writes. Weights above 50 GB
-    are cut into several safetensors files.
+    are cut into several safetensors files. ``half`` writes them in bfloat16, for readers that compute in it.
     """
     from transformers.utils import logging
 
     weights = whole(model)
     if not first():
         return
+    if half:
+        weights = {name: p.detach().bfloat16() for name, p in (weights or dict(model.named_parameters())).items()}
     logging.disable_progress_bar()
     with atomic(folder) as beside:
         beside.mkdir()
         model.save_pretrained(beside, state_dict=weights)
+        if half:
+            config = json.loads((beside / "config.json").read_text(encoding="utf-8")) | {"dtype": "bfloat16"}
+            (beside / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         for name in TOKENIZER_FILES:
             if (Path(tokenizer) / name).exists():
                 shutil.copyfile(Path(tokenizer) / name, beside / name)

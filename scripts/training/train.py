@@ -91,7 +91,8 @@ def train(
 
             def keep(epoch, model=model, subset=subset):
                 if epoch in row["checkpoints"]:
-                    save_model(model, mine / "checkpoints" / f"subset-{subset}" / f"epoch-{epoch}", base)
+                    folder = mine / "checkpoints" / f"subset-{subset}" / f"epoch-{epoch}"
+                    save_model(model, folder, base, half=device.type == "cuda")  # where all that reads them is in bfloat16
 
             traces[subset] = fit(
                 model,

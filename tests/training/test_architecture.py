@@ -67,3 +67,21 @@ def test_absent_ids_remote_code_and_pickles_are_refused(tmp_path):
     config.write_text(json.dumps({"auto_map": {"AutoModel": "evil.Model"}}))
     with pytest.raises(BadModel, match="auto_map"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "gpt_neox"])
+def test_half_weights_are_the_rounded_ones_in_half_the_bytes(tmp_path, architecture):
+    from scripts.evaluation.harness import load_weights
+    from scripts.training.output import save_model
+
+    model = make_model({**ROW, "architecture": architecture, "hidden": 48}, 500, 3, 4, seed=0)
+    sizes = {}
+    for name in ("whole", "half"):
+        save_model(model, tmp_path / name, tmp_path, half=name == "half")
+        sizes[name] = sum(file.stat().st_size for file in (tmp_path / name).glob("*.safetensors"))
+    assert sizes["half"] < 0.6 * sizes["whole"]
+    assert config_of(tmp_path / "half")["dtype"] == "bfloat16" and config_of(tmp_path / "whole")["dtype"] == "float32"
+    other = make_model({**ROW, "architecture": architecture, "hidden": 48}, 500, 3, 4, seed=1)
+    load_weights(other, tmp_path / "half")
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one.bfloat16().float(), two)
