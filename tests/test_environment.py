@@ -213,7 +213,7 @@ def test_each_job_runs_in_the_environment_of_its_rule(project, tmp_path, monkeyp
         if script := re.search(r"-m scripts\.(\S+)|\.snakemake/scripts/\w+\.(\w+)\.py", command):
             used.setdefault(name, set()).add(script[1] or script[2])
     assert used == {
-        "figures.yaml": {"prose", "pocket", "benchmarks"},
+        "figures.yaml": {"prose", "pocket", "benchmarks", "gather"},
         "training.yaml": {"tokenizer", "lib.gpus", "training.pretrain", "synthesis.sample"},
         "evaluation.yaml": {"lib.gpus", "evaluation.harness"},
     }
