@@ -150,13 +150,13 @@ def test_a_model_saved_outside_gets_its_own_figure(built, tmp_path_factory):
 
 def test_one_lost_shard_costs_one_shard(built):
     """The last test here: what it makes anew is younger than what was made of it."""
-    corpus = built / "results/smoke/corpora/bos-Finch-small-t1.0"
+    corpus = built / "results/smoke/corpora/bos-Plover-small-t1.0"
     whole, first = (corpus / "synthesized.parquet").read_bytes(), (corpus / "shards/1-of-2.parquet").stat().st_mtime_ns
     (corpus / "shards/2-of-2.parquet").unlink()
     (corpus / "synthesized.parquet").unlink()
     target = str((corpus / "synthesized.parquet").relative_to(built))
-    lost = {("bos", "scale=smoke, corpus=bos-Finch-small-t1.0, shard=2-of-2")}
-    assert jobs(snakemake(built, "-n", SMOKE, target).stdout) == {("gather", "scale=smoke, corpus=bos-Finch-small-t1.0"), *lost}
+    lost = {("bos", "scale=smoke, corpus=bos-Plover-small-t1.0, shard=2-of-2")}
+    assert jobs(snakemake(built, "-n", SMOKE, target).stdout) == {("gather", "scale=smoke, corpus=bos-Plover-small-t1.0"), *lost}
     snakemake(built, SMOKE, target)
     assert (corpus / "synthesized.parquet").read_bytes() == whole
     assert (corpus / "shards/1-of-2.parquet").stat().st_mtime_ns == first
