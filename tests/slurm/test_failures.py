@@ -146,7 +146,7 @@ def test_jobs_wait_for_a_drained_node(untrained, trained):
         finally:
             subprocess.run(["scontrol", "update", f"NodeName={host}", "State=RESUME"], check=True)
         assert process.wait(LONG) == 0, (untrained / "said").read_text()[-6000:]
-    assert rules(untrained) == ["pretrain COMPLETED", "bos COMPLETED"]
+    assert rules(untrained) == ["pretrain COMPLETED", "bos COMPLETED", "gather COMPLETED"]
     assert is_whole(untrained, trained) and (untrained / CORPUS).exists()
 
 
