@@ -6,6 +6,7 @@ import re
 import pytest
 from snakemake.iocontainers import Wildcards
 
+from benchmarks import gpu
 from scripts import answers, costs, study
 from tests.conftest import ROOT
 
@@ -34,25 +35,12 @@ PUBLISHED = {name: row for scale in ("gpu", "paper") for name, row in study.load
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_models_have_the_shape_and_parameters_of_their_rows(name):
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
 
     row = PUBLISHED[name]
-    shape = row["shape"]
-    config = AutoConfig.for_model(
-        shape["architecture"],
-        hidden_size=shape["hidden"],
-        num_hidden_layers=shape["layers"],
-        num_attention_heads=shape["heads"],
-        num_key_value_heads=shape.get("kv_heads", shape["heads"]),
-        head_dim=shape["hidden"] // shape["heads"],
-        intermediate_size=shape["feedforward"],
-        vocab_size=shape["vocabulary"],
-        tie_word_embeddings=shape.get("tied", True),
-    )
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = gpu.make(row["shape"])
     assert sum(p.numel() for p in model.parameters()) == row["parameters"]
-    assert costs.shape(**shape).parameters == pytest.approx(row["parameters"], rel=1e-3)
+    assert costs.shape(**row["shape"]).parameters == pytest.approx(row["parameters"], rel=1e-3)
 
 
 def test_training_is_6nd_and_attention():
