@@ -13,7 +13,7 @@ from glob import glob
 from typing import TYPE_CHECKING
 
 from scripts.code import ROOT, code_of
-from scripts.costs import cost
+from scripts.costs import GPU_SCALES, cost
 from scripts.study import StudyError, load, read_yaml, row_at
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def near_of(wildcards) -> int:
 
 def gpus(wildcards) -> int:
     """For ``resources:``: GPUs of a job at this scale."""
-    return int(wildcards.scale in ("gpu", "paper"))
+    return int(wildcards.scale in GPU_SCALES)
 
 
 def minutes(rule: str) -> Callable:

@@ -231,7 +231,6 @@ def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]
         generated = task["metric"] not in ("acc", "acc_norm")
         kind = "code_items" if task["group"] == "code" else "generated_items" if generated else "choice_items"
         count = size["items"] if "items" in size else suite[kind]
-        count = min(count, suite.get("limit", count))
         prompt = size["tokens"] + size["example"] * task.get("shots", 0)
         if generated:
             seconds += generate_seconds(model, scale, backend, count, prompt, size["generated"])
@@ -246,7 +245,7 @@ def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]
 def _evaluation(model: str, suite: str, scale: str, number: int) -> Cost:
     row, size = row_at("suites", suite, scale), shape_of(model, scale)
     seconds, items = _suite_seconds(row, size, scale)
-    gpus = _gpus(scale, {}, "")
+    gpus = int(scale in GPU_SCALES)
     if gpus and row["backend"] == "vllm":
         seconds += rates()["engines"]["vllm"]["start"]  # weights cannot be swapped: an engine a checkpoint
     return Cost(
@@ -285,7 +284,7 @@ def extract(wildcards: dict, scale: str) -> Cost:
     seconds = generate_seconds(model, scale, "hf", candidates, suite["prefix"], suite["suffix"])
     heldout = suite["heldout"] * len(suite["tasks"])
     seconds += _work(scale, forward_flops(model, candidates * length + heldout * rates()["heldout"], length), "score")
-    gpus = _gpus(scale, {}, "")
+    gpus = int(scale in GPU_SCALES)
     return Cost(
         start_seconds(scale) + number * seconds,
         gpus=gpus,
@@ -303,7 +302,7 @@ def nll(wildcards: dict, scale: str) -> Cost:
     else:
         rows = [tables[wildcards["corpus"]]]
     tokens = sum(_samples(row["name"], scale) * row.get("max_new_tokens", 512) for row in rows)
-    gpus = _gpus(scale, {}, "")
+    gpus = int(scale in GPU_SCALES)
     seconds = _work(scale, forward_flops(model, tokens, 512), "score")
     return Cost(start_seconds(scale) + seconds, gpus=gpus, gpu_bytes=2 * model.parameters + 4e9 if gpus else 0, memory=3e9)
 
@@ -317,7 +316,7 @@ def _samples(corpus: str, scale: str) -> int:
 def similarity(wildcards: dict, scale: str) -> Cost:
     """The embedding of a corpus and of a suite's items."""
     embedder = row_at("embedders", wildcards["embedder"], scale)
-    gpus = _gpus(scale, {}, "")
+    gpus = int(scale in GPU_SCALES)
     if "parameters" not in embedder:
         return Cost(2.5 + 5e-4 * _samples(wildcards["corpus"], scale), memory=2e9)
     tokens = _samples(wildcards["corpus"], scale) * embedder.get("max_tokens", 512)

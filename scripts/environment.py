@@ -4,8 +4,7 @@ laptop.lock pins the one virtual environment that make and CI install. A stage's
 scripts import and what that needs in turn, by the metadata of the packages installed here; so this runs in that environment.
 
 vLLM asks for an older transformers than the rest and for a numpy older than Snakemake's Slurm plugin does, so generation.lock
-stands alone; it holds lm-eval too, for evaluation by
-vLLM. It was solved for Linux and CUDA by
+stands alone; it holds lm-eval too, for evaluation by vLLM. It was solved for Linux and CUDA by
 uv pip compile envs/generation.in -o envs/generation.lock --no-annotate --no-header --python-version 3.11 \\
     --python-platform x86_64-manylinux_2_28
 """
