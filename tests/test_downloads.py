@@ -154,7 +154,7 @@ def test_a_run_without_gpu_downloads_and_another_is_refused_at_once(project, tmp
     with serving() as hub:
         hub.revision = study.row_at("models", "Qwen2.5-0.5B", "gpu")["revision"]
         hub.repos["models/Qwen/Qwen2.5-0.5B"] = files
-        environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+        environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
 
         def run(*arguments: str) -> subprocess.CompletedProcess:
             command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
