@@ -8,7 +8,7 @@ redraw: DRAW = all $(shell sed -nE 's/^(use )?rule (.* as )?([a-z0-9_]+).*:$$/\3
 redraw: ; $(MAKE) results/all ALL=all ONLY="--forcerun $(DRAW) --allowed-rules $(DRAW)"
 test: .venv/lock
 	ruff check . && ruff format --check . && snakefmt --check Snakefile rules papers && snakemake --lint
-	python -m pytest
+	python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 .venv/lock: envs/laptop.lock
 	cmp -s $< $@ || { rm -rf .venv && python3 -m venv .venv && pip install -q -r $< && pip check && cp $< $@; } && touch $@
 FORCE:

@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """The smoke build first: it takes longest, and the other files are tested beside it."""
+    items.sort(key=lambda item: item.path.name != "test_smoke.py")
+
+
 @pytest.fixture(autouse=True)
 def _figures_are_closed():
     """pyplot keeps every figure until it is closed, and warns of the twenty-first."""
