@@ -28,9 +28,9 @@ SCALES = {
     "paper": "paper: the paper's models and sizes",
 }
 COMMANDS = {
-    "smoke": "snakemake --cores 2 --config scale=smoke results/{figure}.pdf",
+    "smoke": "snakemake --cores 2 results/{figure}.pdf --config scale=smoke",
     "laptop": "make results/{figure}.pdf",
-    "gpu": "snakemake --cores 2 --config scale=gpu results/{figure}.pdf",
+    "gpu": "snakemake --cores 2 results/{figure}.pdf --config scale=gpu",
     "paper": "snakemake --profile slurm results/{figure}.pdf",
 }
 SHOWN = {"claim", "verdict", "scale", "low", "high", "estimate", "level", "claim_level", "alone"}  # elsewhere on the page

@@ -135,7 +135,7 @@ def test_no_claim_is_judged_where_the_scale_does_not(world):
         world.paths[figure]["claims"] = path
     value, html = world.make(scale="smoke")
     assert value["counts"]["not comparable"] == 4 and "no claim is judged" in html and "laptop, paper" in html
-    assert "--config scale=smoke results/fig5.pdf" in html
+    assert "results/fig5.pdf --config scale=smoke" in html
 
 
 def test_over_replicates_intervals_come_from_their_table(world):

@@ -24,6 +24,7 @@ from scripts.evaluation.suites import answer, describe, load_tasks, quiet
 from scripts.lib.files import BrokenArtifact, atomic, card_path, read_card, sha256_of, write_card
 from scripts.lib.models import bos_of, load_model, load_tokenizer
 from scripts.lib.progress import Progress
+from scripts.lib.vllm_settings import settings
 from scripts.lib.work import work_folder
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 BASE = -1  # the subset of epoch 0
 BATCH = {"cpu": 64, "cuda": 16}  # of backend hf; one policy for all checkpoints
+ALL = (
+    1 << 30
+)  # of backend vllm, which forms its own batches; "auto" is the same with a bar, at which vLLM fails where bars are off
 NUMBERS = {"subset": "int16", "epoch": "int16", "item": "int32", "score": "float32"}
 NAMES = ("run", "task", "filter", "metric")
 
@@ -147,13 +151,14 @@ def make_vllm(row: dict, folder: Path) -> "LM":
     Raises:
         ValueError: with ``add_bos``, which the engine leaves to the tokenizer.
     """
-    from lm_eval.models.vllm_causallms import VLLM
-
     if row["add_bos"]:
         raise ValueError(
             f"suite {row['name']}, key add_bos: backend vllm leaves BOS to the tokenizer; expected false, or backend hf"
         )
-    return VLLM(pretrained=str(folder), dtype="bfloat16", batch_size="auto", gpu_memory_utilization=0.85, seed=1234)
+    given = settings()
+    from lm_eval.models.vllm_causallms import VLLM
+
+    return VLLM(pretrained=str(folder), batch_size=ALL, gpu_memory_utilization=0.85, seed=1234, **given)
 
 
 def scorer(row: dict, base: str | Path) -> Callable[[Path], "LM"]:

@@ -5,16 +5,12 @@ Every request has a seed of its own: one seed broadcast over identical prompts r
 `generation_config="vllm"` keeps the model's generation_config.json, with its top_p and temperature, out of it; a sample ends
 at the ids given, and at no others that vLLM may find in the model's files.
 vLLM forms batches as it likes, so a sample is the same again only up to rounding, unless VLLM_BATCH_INVARIANT=1 is set.
-Nothing is asked of the hub, and no usage statistics are sent.
 """
 
-import os
 from collections.abc import Sequence
 
+from scripts.lib.vllm_settings import settings
 from scripts.synthesis.draws import Draw, Refused, Sample
-
-CPU_CACHE = 1 << 30  # bytes; by default vLLM takes nine tenths of all memory, and stops where others use some of it
-SILENT = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 
 def engine(
@@ -26,25 +22,19 @@ def engine(
         Refused: when vllm is not installed.
         ValueError: when two requests have one seed (raised by the returned function).
     """
-    os.environ.update(SILENT)  # read when vllm is imported
-    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")  # else it binds every job of a machine to the same cores
     try:
+        given = settings()
         from vllm import LLM, SamplingParams, TokensPrompt
-        from vllm.platforms import current_platform
     except ImportError as error:
         raise Refused("key engine: vllm is not installed here; install it, or set the corpus row's engine to hf") from error
 
-    cpu = current_platform.is_cpu()
     model = LLM(
         model=folder,
         generation_config="vllm",
-        load_format="safetensors",
-        dtype="float32" if cpu else "bfloat16",
-        enforce_eager=cpu,  # compiling takes longer than a CPU's small models sample
-        kv_cache_memory_bytes=CPU_CACHE if cpu else None,
         tensor_parallel_size=tensor_parallel,
         max_model_len=longest + max_new_tokens,
         seed=0,
+        **given,
     )
 
     def block(prompts: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[Sample]:

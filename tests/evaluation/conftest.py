@@ -98,6 +98,7 @@ def small_model(folder: Path, tokenizer: Path, seed: int, architecture: str = "q
 
     kinds = {
         "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"num_key_value_heads": 4}),
+        "wide": (LlamaConfig, LlamaForCausalLM, {"num_key_value_heads": 2, "hidden_size": 128}),  # heads of 32, vLLM's least
         "llama": (LlamaConfig, LlamaForCausalLM, {"num_key_value_heads": 2}),
         "gpt_neox": (GPTNeoXConfig, GPTNeoXForCausalLM, {"rotary_pct": 0.5}),
         "gpt_neox_sequential": (GPTNeoXConfig, GPTNeoXForCausalLM, {"use_parallel_residual": False, "hidden_act": "gelu_new"}),

