@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,16 +65,28 @@ def _started(pid: int) -> str | None:
         return None
 
 
+def _link(owner: dict, lock: Path) -> bool:
+    """Make a lock that is there as a whole or not at all; False when another has made it, or removed the folder."""
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=lock.parent, prefix=".", suffix=".json") as file:
+            json.dump(owner, file)
+            file.flush()
+            os.link(file.name, lock)
+    except (FileExistsError, FileNotFoundError):
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def work_folder(path: str | Path) -> Iterator[Path]:
     """Own a work folder; it is removed when the block ends well and kept when it does not.
+
+    The owner is who made the last of owner-1.json, owner-2.json, ...: of two that find the same dead owner, one makes the next.
 
     Raises:
         Busy: naming host, pid and Slurm job of a living owner; nothing is touched.
     """
     path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    lock = path / "owner.json"
     mine = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -81,21 +94,21 @@ def work_folder(path: str | Path) -> Iterator[Path]:
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
     }
     while True:
+        path.mkdir(parents=True, exist_ok=True)
+        last = max((int(name.stem.split("-")[1]) for name in path.glob("owner-*.json")), default=0)
         try:
-            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            try:
-                owner = json.loads(lock.read_text())
-            except (ValueError, FileNotFoundError):
-                owner = None
-            if owner and _alive(owner):
-                raise Busy(f"{path}: {_named(owner)}") from None
-            print(f"{path}: resuming after {owner}, which is gone", file=sys.stderr)
-            lock.unlink(missing_ok=True)
-            continue
-        with os.fdopen(handle, "w") as file:
-            json.dump(mine, file)
-        break
+            owner = json.loads((path / f"owner-{last}.json").read_text()) if last else None
+        except FileNotFoundError:
+            continue  # it has just left
+        except ValueError:
+            owner = None  # cut off by the end of its machine
+        if owner and _alive(owner):
+            raise Busy(f"{path}: {_named(owner)}")
+        lock = path / f"owner-{last + 1}.json"
+        if _link(mine, lock):
+            break
+    if last:
+        print(f"{path}: resuming after {owner}, which is gone", file=sys.stderr)
     try:
         yield path
     except BaseException:

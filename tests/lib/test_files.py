@@ -93,7 +93,7 @@ def test_a_pid_that_another_process_has_now_does_not_count(tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()
     mine = {"host": __import__("socket").gethostname(), "pid": os.getpid(), "started": "1", "slurm_job": None}
-    (folder / "owner.json").write_text(json.dumps(mine))
+    (folder / "owner-1.json").write_text(json.dumps(mine))
     start = time.monotonic()
     with work_folder(folder):
         pass

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from scripts.lib import work
 from scripts.lib.work import ENDED, Busy, work_folder
 
 AT_WORK = (
@@ -36,7 +37,7 @@ def owned(tmp_path, monkeypatch):
         work.mkdir(exist_ok=True)
         (work / "state").write_text("half")
         owner = {"host": host, "pid": 2**22 + 1, "started": "1", "slurm_job": "12"}
-        (work / "owner.json").write_text(json.dumps(owner))
+        (work / "owner-1.json").write_text(json.dumps(owner))
         return work
 
     return owned
@@ -44,12 +45,12 @@ def owned(tmp_path, monkeypatch):
 
 def taken(work) -> bool:
     """Whether the folder can be owned; if so its state was kept until the end, and if not nothing in it changed."""
-    before = (work / "owner.json").read_bytes()
+    before = (work / "owner-1.json").read_bytes()
     try:
         with work_folder(work) as mine:
             assert (mine / "state").read_text() == "half"
     except Busy:
-        assert (work / "owner.json").read_bytes() == before and (work / "state").read_text() == "half"
+        assert (work / "owner-1.json").read_bytes() == before and (work / "state").read_text() == "half"
         return False
     assert not work.exists()
     return True
@@ -95,7 +96,7 @@ def test_two_processes_of_one_job_do_not_share_a_folder(owned, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     started = open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19]
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "started": started, "slurm_job": "12"}
-    (work / "owner.json").write_text(json.dumps(owner))
+    (work / "owner-1.json").write_text(json.dumps(owner))
     assert not taken(work)
 
 
@@ -104,3 +105,27 @@ def test_the_message_names_the_job_and_says_how_to_go_on(owned):
     with pytest.raises(Busy, match=r"Slurm job 12 on node7 is at work there; nothing was done here.*\(scancel 12\)"):
         with work_folder(work):
             pass
+
+
+def test_of_two_that_find_the_same_dead_owner_one_goes_on(owned, monkeypatch):
+    folder, first = owned("echo COMPLETED"), []
+
+    def another_is_sooner(owner):
+        if not first:
+            first.append(work_folder(folder))
+            monkeypatch.setattr(work, "_alive", lambda owner: owner["pid"] == os.getpid())
+            first[0].__enter__()
+        return False
+
+    monkeypatch.setattr(work, "_alive", another_is_sooner)
+    with pytest.raises(Busy, match=f"process {os.getpid()} on"), work_folder(folder):
+        pass
+    assert (folder / "state").read_text() == "half"
+    first[0].__exit__(None, None, None)
+    assert not folder.exists()
+
+
+def test_a_lock_of_which_nothing_was_written_is_a_dead_one(tmp_path):
+    (tmp_path / "owner-1.json").touch()
+    with work_folder(tmp_path / "."):
+        assert (tmp_path / "owner-2.json").stat().st_size
