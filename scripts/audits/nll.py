@@ -35,7 +35,8 @@ from scripts.lib.progress import Progress
 from scripts.lib.tokens import encode, wrap
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel
 
 LENGTHS = tuple(8 * 2**k for k in range(11))
 WINDOW = 4096  # tokens that predict, at most; fewer where the model has fewer positions
@@ -60,7 +61,7 @@ def same_tokenizer(one: str | Path, other: str | Path) -> bool:
 
 
 def sequences(
-    piece: dict[str, list], tokenizer: "PreTrainedTokenizerFast", bos: int, eos: int, sampled: bool
+    piece: dict[str, list], tokenizer: "Tokenizer", bos: int, eos: int, sampled: bool
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[bool | None]]:
     """What to score of each document: (as sampled where that may be, as re-tokenised, whether they are the same or None).
 

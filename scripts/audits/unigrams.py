@@ -31,7 +31,7 @@ def counted(documents: str | Path, tokenizer_folder: str | Path) -> tuple[np.nda
     from scripts.lib.tokens import encode
 
     tokenizer = load_tokenizer(tokenizer_folder)
-    counts, number = np.zeros(len(tokenizer), np.int64), 0
+    counts, number = np.zeros(tokenizer.get_vocab_size(), np.int64), 0
     for piece in pieces(documents, ["text"]):
         ids = np.concatenate([np.zeros(0, np.int32), *encode(tokenizer, piece["text"])])
         counts += np.bincount(ids, minlength=len(counts))

@@ -23,7 +23,7 @@ from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
 
 LOOK, REPORTED = "look", "held-out"
 UNKNOWN = -1  # repetition of a window of training text
@@ -55,7 +55,7 @@ def passages_of(frame: pd.DataFrame) -> list[tuple[str, str, int]]:
     return list(found.values())
 
 
-def cut(passages: list[tuple[str, str, int]], tokenizer: "PreTrainedTokenizerFast", prefix: int, suffix: int) -> list[dict]:
+def cut(passages: list[tuple[str, str, int]], tokenizer: "Tokenizer", prefix: int, suffix: int) -> list[dict]:
     """Candidates of one source: item, repetition, half, prefix, suffix, text; documents that are too short give none.
 
     Of several with the same prefix the first stays, since a greedy continuation can be only one of theirs.
@@ -78,7 +78,7 @@ def cut(passages: list[tuple[str, str, int]], tokenizer: "PreTrainedTokenizerFas
                 "half": half_of(item),
                 "prefix": window[:prefix],
                 "suffix": window[prefix:],
-                "text": tokenizer.decode(window, clean_up_tokenization_spaces=False),
+                "text": tokenizer.decode(window, skip_special_tokens=False),
             }
         )
     return rows

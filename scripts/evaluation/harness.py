@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scripts.evaluation.suites import answer, describe, load_tasks, quiet
-from scripts.lib.files import BrokenArtifact, atomic, card_path, read_card, sha256_of, write_card
-from scripts.lib.models import bos_of, load_model, load_tokenizer
+from scripts.lib.files import atomic, card_path, read_card, sha256_of, write_card
+from scripts.lib.models import bos_of, load_model, load_tokenizer_of_transformers, tensors_of
 from scripts.lib.progress import Progress
 from scripts.lib.vllm_settings import settings
 from scripts.lib.work import work_folder
@@ -62,40 +62,16 @@ def load_weights(model: "PreTrainedModel", folder: str | Path) -> None:
     """Put the weights of a checkpoint into a model of the same architecture, in place.
 
     Raises:
-        BrokenArtifact: naming the file that cannot be read, or holds a tensor that is of another shape or not finite; or the
-            folder, when a tensor is missing or foreign.
+        BrokenArtifact: see `scripts.lib.models.tensors_of`.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    files = sorted(Path(folder).glob("*.safetensors"))
-    if not files:
-        raise BrokenArtifact(f"{folder}: no *.safetensors; expected the weights of a checkpoint")
     own = model.state_dict()
-    loaded = set()
-    for file in files:
-        try:
-            tensors = load_file(file)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise BrokenArtifact(f"{file}: cannot be read as safetensors ({error}); let the run be made again") from None
-        for name, tensor in tensors.items():
-            name = (
-                name if name in own else name.replace("embed_out.", "lm_head.")
-            )  # GPT-NeoX's head is saved under its old name
-            if name not in own or tensor.shape != own[name].shape:
-                expected = tuple(own[name].shape) if name in own else "no such tensor"
-                raise BrokenArtifact(f"{file}: {name} is of shape {tuple(tensor.shape)}, the base has {expected}")
-            if not torch.isfinite(tensor).all():
-                raise BrokenArtifact(
-                    f"{file}: {name} holds values that are not finite; training has diverged or the file is damaged"
-                )
-            with torch.no_grad():
-                own[name].copy_(tensor)
-            loaded.add(name)
-    places = {own[name].data_ptr() for name in loaded}  # tied tensors are saved once
-    if missing := [name for name, tensor in own.items() if tensor.data_ptr() not in places]:
-        raise BrokenArtifact(f"{folder}: its safetensors lack {', '.join(missing[:3])}; expected the base's architecture")
+    firsts = {tensor.data_ptr(): name for name, tensor in reversed(own.items())}
+    tied = {name for name, tensor in own.items() if firsts[tensor.data_ptr()] != name}  # tied tensors are saved once
+    with torch.no_grad():
+        for name, tensor in tensors_of(folder, {name: tensor.shape for name, tensor in own.items()}, may_lack=tied):
+            own[name].copy_(tensor)
 
 
 def prepend_bos(tokenizer: "PreTrainedTokenizerFast", bos: int) -> None:
@@ -111,35 +87,28 @@ def make_lm(row: dict, base: str | Path) -> tuple["LM", Callable[[Path], None]]:
 
     ``backend``: pocket is the fast one for small models on a CPU, hf is lm-eval's own; both give the same scores.
     """
-    import torch
-
-    from scripts.evaluation.pocket_lm import PocketLM
-
-    device = "cuda" if row["backend"] == "hf" and torch.cuda.is_available() else "cpu"
-    model = load_model(base, "float32" if device == "cpu" else "bfloat16").to(device)
-    tokenizer = load_tokenizer(base)
-    bos = bos_of(base)
-    if row["add_bos"]:
-        prepend_bos(tokenizer, bos)
-    options = {
-        "pretrained": model,
-        "backend": "causal",
-        "tokenizer": tokenizer,
-        "add_bos_token": True if row["add_bos"] else None,
-        "prefix_token_id": bos,
-        "batch_size": BATCH[device],
-    }
     if row["backend"] == "pocket":
-        pocket = PocketLM(**options)
+        from scripts.evaluation.pocket_lm import PocketLM
 
-        def swap(folder: Path) -> None:
-            load_weights(model, folder)
-            pocket.join_weights()
-
-        return pocket, swap
+        pocket = PocketLM(base, add_bos=row["add_bos"])
+        return pocket, pocket.load
+    import torch
     from lm_eval.models.huggingface import HFLM
 
-    lm = HFLM(**options, softmax_dtype="float32")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_model(base, "float32" if device == "cpu" else "bfloat16").to(device)
+    tokenizer, bos = load_tokenizer_of_transformers(base), bos_of(base)
+    if row["add_bos"]:
+        prepend_bos(tokenizer, bos)
+    lm = HFLM(
+        pretrained=model,
+        backend="causal",
+        tokenizer=tokenizer,
+        add_bos_token=True if row["add_bos"] else None,
+        prefix_token_id=bos,
+        batch_size=BATCH[device],
+        softmax_dtype="float32",
+    )
     for name in ("loglikelihood", "loglikelihood_rolling", "generate_until"):
         setattr(lm, name, functools.partial(getattr(lm, name), disable_tqdm=True))
     return lm, functools.partial(load_weights, model)

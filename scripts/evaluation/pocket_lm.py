@@ -1,36 +1,28 @@
-"""lm-eval's view of a small Qwen2, Llama or GPT-NeoX on one CPU thread: tokens and scores of lm-eval's own hf model, sooner.
+"""lm-eval's view of a small decoder on one CPU thread: tokens and scores of lm-eval's own hf model, sooner.
 
-Reads a loaded model and its tokenizer; makes log-likelihoods and greedy continuations for lm-eval. What saves time: tokens,
-masks and batches are planned once and used for every checkpoint; choices of one item share the computation of their common
-prefix (a tree mask); the last layer is computed only where a token is scored, and so is the vocabulary; generation keeps keys
-and values in a static cache and drops finished rows.
+Reads model directories (`scripts.lib.decoder`); makes log-likelihoods and greedy continuations for lm-eval. What saves time:
+none of transformers is imported; tokens, masks and batches are planned once and used for every checkpoint; choices of one item
+share the computation of their common prefix (a tree mask); the last layer is computed only where a token is scored, and so is
+the vocabulary; generation keeps keys and values in a static cache and drops finished rows.
 """
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from lm_eval.models.huggingface import HFLM
+from lm_eval import utils
+from lm_eval.api.model import TemplateLM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+
+from scripts.lib.decoder import Layer, Weights, after_attention, norm, read_weights
+from scripts.lib.models import bos_of, config_of, eos_of, load_tokenizer, special_token
 
 TOKENS = 2048  # padded tokens of one batch of choices; larger ones fall out of the cache
 ROWS = 64  # prompts of one batch of generation
-GELU = {"gelu": "none", "gelu_new": "tanh", "gelu_fast": "tanh", "gelu_pytorch_tanh": "tanh"}
 LOOK = 8  # steps between two looks for stop strings
-ARCHITECTURES = ("qwen2", "llama", "gpt_neox")
-
-
-class Layer(NamedTuple):
-    """(weight, bias) pairs of one layer, projections that read the same input joined; bias None where there is none."""
-
-    norm1: tuple
-    qkv: tuple
-    out: tuple
-    norm2: tuple
-    up: tuple  # with the gate before it, where there is one
-    down: tuple
 
 
 class Batch(NamedTuple):
@@ -145,141 +137,106 @@ def _batch(trees: list[tuple[Tree, list[tuple[int, int, int]]]]) -> Batch:
     return Batch(ids, positions, mask, rows, last, torch.tensor(where), torch.tensor(targets), torch.tensor(owners))
 
 
-def _pair(module: torch.nn.Module) -> tuple:
-    return module.weight, getattr(module, "bias", None)
+def side_by_side(w: Weights) -> Weights:
+    """The same weights, rows of queries and keys in another order: what rotation pairs (i with i + half) stands side by side.
+
+    So a pair is one complex number, and rotation is a product. Scores stay, as queries and keys are reordered alike.
+    """
+    turned = w.cos.shape[-1]  # GPT-NeoX turns a part of each head only
+    order = torch.cat([torch.arange(turned).view(2, -1).T.reshape(-1), torch.arange(turned, w.head_size)])
+    rows = (w.heads + w.kv_heads) * w.head_size
+
+    def reordered(part: torch.Tensor | None, rows: int = rows) -> torch.Tensor | None:
+        if part is None:
+            return None
+        heads = part[:rows].view(-1, w.head_size, *part.shape[1:])
+        return torch.cat([heads[:, order].reshape(rows, *part.shape[1:]), part[rows:]])
+
+    def layer_of(layer: Layer) -> Layer:
+        norms = (pair and (reordered(pair[0], w.head_size), None) for pair in (layer.norm_q, layer.norm_k))
+        return layer._replace(qkv=tuple(map(reordered, layer.qkv)), **dict(zip(("norm_q", "norm_k"), norms, strict=True)))
+
+    return w._replace(layers=list(map(layer_of, w.layers)))
 
 
-class PocketLM(HFLM):
-    """HFLM whose two heavy methods are replaced; it holds the plans and the joined weights of the current checkpoint."""
+class PocketLM(TemplateLM):
+    """An LM of lm-eval that holds the weights of the current checkpoint, and what was planned for the last questions."""
 
-    def __init__(self, **options):
-        super().__init__(**options)
-        config = self.config
-        if config.model_type not in ARCHITECTURES or getattr(config, "use_sliding_window", False):
-            known = ", ".join(ARCHITECTURES)
-            raise ValueError(
-                f"model {config.name_or_path}: architecture {config.model_type}; backend pocket knows {known}: use hf"
-            )
-        self.neox = config.model_type == "gpt_neox"
-        self.heads = config.num_attention_heads
-        self.pairs = getattr(config, "num_key_value_heads", None) or self.heads
-        self.width = (None if self.neox else getattr(config, "head_dim", None)) or config.hidden_size // self.heads
-        self.epsilon = config.layer_norm_eps if self.neox else config.rms_norm_eps
-        self.parallel = self.neox and config.use_parallel_residual
-        if self.neox and config.hidden_act not in GELU:
-            raise ValueError(f"backend pocket knows the activations {', '.join(GELU)}, not {config.hidden_act}: use backend hf")
-        self.gelu = GELU[config.hidden_act] if self.neox else None
-        self.turns = None
+    eot_token_id = prefix_token_id = None  # an object has its own
+    max_gen_toks = 256  # where a task does not say, as HFLM's
+
+    def __init__(self, base: str | Path, add_bos: bool):
+        """Tokenises as HFLM does with the tokenizer of ``base``, or, with ``add_bos``, so that every context begins with BOS.
+
+        Raises:
+            BadModel, BrokenArtifact: see `scripts.lib.decoder.read_weights`.
+        """
+        super().__init__()
+        self.tokenizer = load_tokenizer(base)
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.add_bos, self.prefix_token_id, eos = add_bos, bos_of(base), special_token(base, "eos_token")
+        self.eot_token_id = eos_of(base) if eos is None else eos
+        self.max_length = config_of(base).get("max_position_embeddings", 2048)  # lm-eval's default
         self.tok_encode = functools.cache(self.tok_encode)  # contexts come back once for every choice
         self._choices: tuple[list, list[Batch]] | None = None
         self._prompts: tuple[list, list[list[int]]] | None = None
-        self.join_weights()
+        self.load(base)
 
     @torch.inference_mode()
-    def join_weights(self) -> None:
-        """Join the weights anew after they were changed in place."""
-        body = self.model.gpt_neox if self.neox else self.model.model
-        if self.turns is None:
-            cos, sin = body.rotary_emb(self.model.get_input_embeddings().weight, torch.arange(self.max_length)[None])
-            half = cos.shape[-1] // 2  # GPT-NeoX turns a part of each head only
-            self.turns = torch.complex(cos[0, :, :half].contiguous(), sin[0, :, :half].contiguous())[:, None, :]
-        self.layers = [(self._neox_layer if self.neox else self._llama_layer)(layer) for layer in body.layers]
-        self.embedding = self.model.get_input_embeddings().weight
-        self.norm = _pair(body.final_layer_norm if self.neox else body.norm)
-        self.head = _pair(self.model.get_output_embeddings())
+    def load(self, folder: str | Path) -> None:
+        """Answer from now on as the checkpoint in ``folder``."""
+        self.weights = w = side_by_side(read_weights(folder, self.max_length))
+        half = w.cos.shape[-1] // 2
+        self.turns = torch.complex(w.cos[:, :half].contiguous(), w.sin[:, :half].contiguous())[:, None, :]
 
-    def _turned(self, weight: torch.Tensor | None) -> torch.Tensor | None:
-        """Rows of a projection in another order: what rotation pairs (i with i + half) stands side by side, as complex numbers.
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_) -> list[int]:
+        """Token ids of a text, which may spell special tokens; one that begins with the prefix token's text gets none more."""
+        if add_special_tokens is None:
+            add_special_tokens = not string.startswith(self.tok_decode([self.prefix_token_id], skip_special_tokens=False))
+        if add_special_tokens and self.add_bos:
+            return [self.prefix_token_id, *self.tokenizer.encode(string, add_special_tokens=False).ids]
+        return self.tokenizer.encode(string, add_special_tokens=add_special_tokens).ids
 
-        Scores stay, as queries and keys are reordered alike.
-        """
-        if weight is None:
-            return None
-        both = 2 * self.turns.shape[-1]
-        order = torch.cat([torch.arange(both).view(2, -1).T.reshape(-1), torch.arange(both, self.width)])
-        return weight.view(-1, self.width, *weight.shape[1:])[:, order].reshape(weight.shape)
-
-    def _llama_layer(self, layer) -> Layer:
-        a, m = layer.self_attn, layer.mlp
-        if any(getattr(part, "bias", None) is not None for part in (a.o_proj, m.gate_proj, m.up_proj, m.down_proj)):
-            raise ValueError("backend pocket knows no biases outside of query, key and value: use backend hf")
-        bias = None if a.q_proj.bias is None else [self._turned(a.q_proj.bias), self._turned(a.k_proj.bias), a.v_proj.bias]
-        return Layer(
-            norm1=_pair(layer.input_layernorm),
-            qkv=(
-                torch.cat([self._turned(a.q_proj.weight), self._turned(a.k_proj.weight), a.v_proj.weight]),
-                None if bias is None else torch.cat(bias),
-            ),
-            out=_pair(a.o_proj),
-            norm2=_pair(layer.post_attention_layernorm),
-            up=(torch.cat([m.gate_proj.weight, m.up_proj.weight]), None),
-            down=_pair(m.down_proj),
-        )
-
-    def _neox_layer(self, layer) -> Layer:
-        """GPT-NeoX keeps q, k, v of a head together: [heads, 3, width] becomes q of all heads, then k, then v."""
-
-        def apart(part):
-            if part is None:
-                return None
-            q, k, v = part.view(self.heads, 3, self.width, *part.shape[1:]).unbind(1)
-            q, k, v = (each.reshape(-1, *part.shape[1:]) for each in (q, k, v))
-            return torch.cat([self._turned(q), self._turned(k), v])
-
-        return Layer(
-            norm1=_pair(layer.input_layernorm),
-            qkv=tuple(apart(part) for part in _pair(layer.attention.query_key_value)),
-            out=_pair(layer.attention.dense),
-            norm2=_pair(layer.post_attention_layernorm),
-            up=_pair(layer.mlp.dense_h_to_4h),
-            down=_pair(layer.mlp.dense_4h_to_h),
-        )
-
-    def _norm(self, x: torch.Tensor, pair: tuple) -> torch.Tensor:
-        size = (x.shape[-1],)
-        return F.layer_norm(x, size, *pair, self.epsilon) if self.neox else F.rms_norm(x, size, pair[0], self.epsilon)
+    def tok_decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
+        """The text of token ids."""
+        return self.tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)
 
     def _qkv(self, layer: Layer, x: torch.Tensor, turns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries, keys and values [B, heads, L, width] of hidden states [B, L, hidden]; turns [B, L, 1, width / 2]."""
-        joined = F.linear(self._norm(x, layer.norm1), *layer.qkv)
-        joined = joined.view(*x.shape[:2], -1, self.width)
-        both = self.heads + self.pairs
-        some = 2 * turns.shape[-1]
-        turned = torch.view_as_real(torch.view_as_complex(joined[:, :, :both, :some].unflatten(3, (-1, 2))) * turns).flatten(3)
-        if some < self.width:
-            turned = torch.cat([turned, joined[:, :, :both, some:]], -1)
-        q, k, v = turned[:, :, : self.heads], turned[:, :, self.heads :], joined[:, :, both:]
+        """Queries, keys and values [B, heads, L, size] of hidden states [B, L, hidden]; turns [B, L, 1, turned / 2]."""
+        w = self.weights
+        joined = F.linear(norm(x, layer.norm_in, w), *layer.qkv).view(*x.shape[:2], -1, w.head_size)
+        both, some = w.heads + w.kv_heads, 2 * turns.shape[-1]
+        qk = joined[:, :, :both]
+        if layer.norm_q:
+            qk = torch.cat([norm(qk[:, :, : w.heads], layer.norm_q, w), norm(qk[:, :, w.heads :], layer.norm_k, w)], 2)
+        turned = torch.view_as_real(torch.view_as_complex(qk[..., :some].unflatten(3, (-1, 2))) * turns).flatten(3)
+        if some < w.head_size:
+            turned = torch.cat([turned, qk[..., some:]], -1)
+        q, k, v = turned[:, :, : w.heads], turned[:, :, w.heads :], joined[:, :, both:]
         return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
     def _rest(self, layer: Layer, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        """Hidden states after attention's output projection and the feed-forward part."""
-        attended = F.linear(attended.transpose(1, 2).flatten(2), *layer.out)
-        inside = x if self.parallel else x + attended
-        up = F.linear(self._norm(inside, layer.norm2), *layer.up)
-        if self.neox:
-            up = F.gelu(up, approximate=self.gelu)
-        else:
-            gate, up = up.chunk(2, dim=-1)
-            up = F.silu(gate) * up
-        down = F.linear(up, *layer.down)
-        return x + attended + down if self.parallel else inside + down
+        return after_attention(x, attended.transpose(1, 2).flatten(2), layer, self.weights)
 
     def _attend(self, q, k, v, mask=None, causal=False) -> torch.Tensor:
-        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=self.heads != self.pairs)
+        shared = self.weights.heads != self.weights.kv_heads
+        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=shared)
 
     @torch.inference_mode()
     def _score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability [M] of each scored token, and whether it is the likeliest [M]."""
-        x = F.embedding(batch.ids, self.embedding)
+        w = self.weights
+        x = F.embedding(batch.ids, w.embedding)
         turns = self.turns[batch.positions]
-        for layer in self.layers[:-1]:
+        for layer in w.layers[:-1]:
             x = self._rest(layer, x, self._attend(*self._qkv(layer, x, turns), batch.mask))
-        layer = self.layers[-1]
+        layer = w.layers[-1]
         q, k, v = self._qkv(layer, x, turns)
-        q = q.gather(2, batch.rows[:, None, :, None].expand(-1, self.heads, -1, self.width))
+        q = q.gather(2, batch.rows[:, None, :, None].expand(-1, w.heads, -1, w.head_size))
         x = x.gather(1, batch.rows[:, :, None].expand(-1, -1, x.shape[-1]))
         x = self._rest(layer, x, self._attend(q, k, v, batch.last_mask)).flatten(0, 1)
-        logits = F.linear(self._norm(x[batch.scored], self.norm), *self.head)
+        logits = F.linear(norm(x[batch.scored], w.norm, w), *w.head)
         chosen = logits.gather(1, batch.targets[:, None])[:, 0]
         return chosen - logits.logsumexp(-1), logits.argmax(-1) == batch.targets
 
@@ -305,13 +262,22 @@ class PocketLM(HFLM):
             missed.index_add_(0, batch.owners, (~greedy).float())
         return list(zip(totals.tolist(), (missed == 0).tolist(), strict=True))
 
+    def loglikelihood_rolling(self, requests, disable_tqdm=True):
+        """As HFLM's: each text in windows of the model's length, every token scored once."""
+        totals = []
+        for (text,) in (request.args for request in requests):
+            windows = utils.get_rolling_token_windows(self.tok_encode(text), self.prefix_token_id, self.max_length, 1)
+            pairs = [(None, *utils.make_disjoint_window(window)) for window in windows]
+            totals.append(sum(score for score, _ in self._loglikelihood_tokens(pairs)))
+        return totals
+
     def generate_until(self, requests, disable_tqdm=True):
         """Greedy continuations, as HFLM's for ``do_sample: false``; each is cut at its first stop string."""
         asked = [request.args for request in requests]
         if self._prompts is None or self._prompts[0] != asked:
             self._prompts = (asked, [self.tok_encode(context) for context, _ in asked])
         answers: list[str] = [""] * len(asked)
-        eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
+        eos = self.tok_decode([self.eot_token_id], skip_special_tokens=False)
         kinds: dict[str, list[int]] = {}
         for i, (_, options) in enumerate(asked):
             kinds.setdefault(repr(options), []).append(i)
@@ -337,15 +303,16 @@ class PocketLM(HFLM):
         ids = torch.zeros(count, length, dtype=torch.long)
         for b, prompt in enumerate(prompts):
             ids[b, : len(prompt)] = torch.tensor(prompt)
-        x = F.embedding(ids, self.embedding)
+        w = self.weights
+        x = F.embedding(ids, w.embedding)
         keys, values = [], []
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(w.layers):
             q, k, v = self._qkv(layer, x, self.turns[None, :length])
             for kept, part in ((keys, k), (values, v)):
-                cache = part.new_zeros(count, self.pairs, length + new, self.width)
+                cache = part.new_zeros(count, w.kv_heads, length + new, w.head_size)
                 cache[:, :, :length] = part
                 kept.append(cache)
-            if number + 1 < len(self.layers):
+            if number + 1 < len(w.layers):
                 x = self._rest(layer, x, self._attend(q, k, v, causal=True))
         pad = torch.arange(length + new)[None] >= lengths[:, None]
         pad[:, length:] = False
@@ -361,17 +328,17 @@ class PocketLM(HFLM):
             if step + 1 == new:
                 break
             if (step + 1) % LOOK == 0:
-                texts = self.tokenizer.batch_decode(made[alive, : step + 1])
+                texts = self.tokenizer.decode_batch(made[alive, : step + 1].tolist(), skip_special_tokens=False)
                 going = torch.tensor([not any(s in text for s in stop if s) for text in texts])
                 if not going.any():
                     break
                 if going.sum() <= 0.8 * len(going):
                     alive, token, mask, lengths = alive[going], token[going], mask[going], lengths[going]
                     keys, values = [c[going] for c in keys], [c[going] for c in values]
-            x = F.embedding(token, self.embedding)[:, None]
+            x = F.embedding(token, w.embedding)[:, None]
             turns = self.turns[lengths + step][:, None]
             here = length + step
-            for layer, k_cache, v_cache in zip(self.layers, keys, values, strict=True):
+            for layer, k_cache, v_cache in zip(w.layers, keys, values, strict=True):
                 q, k, v = self._qkv(layer, x, turns)
                 k_cache[:, :, here], v_cache[:, :, here] = k[:, :, 0], v[:, :, 0]
                 seen = slice(0, here + 1)
@@ -380,7 +347,7 @@ class PocketLM(HFLM):
         return [self._until_eos(ids) for ids in made.tolist()]
 
     def _next(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(self._norm(x[:, 0], self.norm), *self.head).argmax(-1)
+        return F.linear(norm(x[:, 0], self.weights.norm, self.weights), *self.weights.head).argmax(-1)
 
     def _until_eos(self, ids: list[int]) -> list[int]:
         return ids[: ids.index(self.eot_token_id)] if self.eot_token_id in ids else ids

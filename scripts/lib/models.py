@@ -4,11 +4,18 @@ Pickled weights and remote code are refused; BOS and EOS come from config.json, 
 """
 
 import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.lib.files import BrokenArtifact
+
 if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+BUFFERS = (".rotary_emb.inv_freq", ".attention.bias", ".attention.masked_bias")  # which are computed, and were once saved
 
 
 class BadModel(Exception):
@@ -91,8 +98,71 @@ def load_model(folder: str | Path, dtype: str = "float32") -> "PreTrainedModel":
     return model.eval()
 
 
-def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
+def tensors_of(
+    folder: str | Path, shapes: Mapping[str, Sequence[int]], may_lack: Collection[str] = ()
+) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """Yield name and tensor of a directory's safetensors, checked; buffers that old checkpoints hold besides are left out.
+
+    Args:
+        folder: the directory.
+        shapes: what is expected, name -> shape. GPT-NeoX's head is lm_head, though it is saved under its old name too.
+        may_lack: names that may be missing: of two tied tensors one is saved.
+
+    Raises:
+        BrokenArtifact: naming the file that cannot be read, or holds a tensor that is of another shape or not finite; or the
+            folder, when a tensor is missing or foreign.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files:
+        raise BrokenArtifact(f"{folder}: no *.safetensors; pickled weights are not loaded, convert them first")
+    found = set()
+    for file in files:
+        try:
+            tensors = load_file(file)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise BrokenArtifact(f"{file}: cannot be read as safetensors ({error}); let it be made again") from None
+        for name, tensor in tensors.items():
+            if name not in shapes and name.endswith(BUFFERS):
+                continue
+            name = name if name in shapes else name.replace("embed_out.", "lm_head.")
+            if name not in shapes or tuple(tensor.shape) != tuple(shapes[name]):
+                expected = tuple(shapes[name]) if name in shapes else "no such tensor"
+                raise BrokenArtifact(f"{file}: {name} is of shape {tuple(tensor.shape)}, expected {expected}")
+            if not torch.isfinite(tensor).all():
+                raise BrokenArtifact(
+                    f"{file}: {name} holds values that are not finite; training has diverged or the file is damaged"
+                )
+            found.add(name)
+            yield name, tensor
+    if missing := [name for name in shapes if name not in found and name not in may_lack]:
+        raise BrokenArtifact(f"{folder}: its safetensors lack {', '.join(missing[:3])}; expected all of its architecture")
+
+
+def special_token(folder: str | Path, key: str) -> int | None:
+    """The id of the token that tokenizer_config.json names under ``key`` (bos_token, eos_token); None where it names none."""
+    path = Path(folder) / "tokenizer_config.json"
+    token = json.loads(path.read_text(encoding="utf-8")).get(key) if path.is_file() else None
+    token = token["content"] if isinstance(token, dict) else token
+    return None if token is None else load_tokenizer(folder).token_to_id(token)
+
+
+def load_tokenizer(folder: str | Path) -> "Tokenizer":
     """The tokenizer of a directory, exactly as its tokenizer.json says.
+
+    Raises:
+        BadModel: when there is no tokenizer.json.
+    """
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(_tokenizer_json(folder)))
+
+
+def load_tokenizer_of_transformers(folder: str | Path) -> "PreTrainedTokenizerFast":
+    """The same tokenizer in the form that transformers and lm-eval's own models want, chat template included.
 
     AutoTokenizer would look at config.json first and rebuild a Qwen2 tokenizer with the normaliser and splitting of its own.
 
@@ -101,6 +171,12 @@ def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
     """
     from transformers import PreTrainedTokenizerFast
 
-    if not (Path(folder) / "tokenizer.json").is_file():
-        raise BadModel(f"{Path(folder) / 'tokenizer.json'}: missing; only fast tokenizers are loaded")
+    _tokenizer_json(folder)
     return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+
+
+def _tokenizer_json(folder: str | Path) -> Path:
+    path = Path(folder) / "tokenizer.json"
+    if not path.is_file():
+        raise BadModel(f"{path}: missing; only fast tokenizers are loaded")
+    return path

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
 
 
-def encode(tokenizer: "PreTrainedTokenizerFast", texts: list[str]) -> list[np.ndarray]:
+def encode(tokenizer: "Tokenizer", texts: list[str]) -> list[np.ndarray]:
     """Token ids of each text, int32, one array a text (empty text: length 0); no BOS, no EOS, no truncation.
 
     A text that spells a special token out (``<|endoftext|>``) is encoded as ordinary text: nothing that a document says can
@@ -17,15 +17,14 @@ def encode(tokenizer: "PreTrainedTokenizerFast", texts: list[str]) -> list[np.nd
     if not texts:
         return []
     texts = [text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text for text in texts]
-    fast = tokenizer.backend_tokenizer
-    fast.no_truncation()
-    fast.no_padding()
-    before = fast.encode_special_tokens
-    fast.encode_special_tokens = True
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    before = tokenizer.encode_special_tokens
+    tokenizer.encode_special_tokens = True
     try:
-        return [np.asarray(one.ids, np.int32) for one in fast.encode_batch(texts, add_special_tokens=False)]
+        return [np.asarray(one.ids, np.int32) for one in tokenizer.encode_batch(texts, add_special_tokens=False)]
     finally:
-        fast.encode_special_tokens = before
+        tokenizer.encode_special_tokens = before
 
 
 def wrap(ids: np.ndarray, bos: int, eos: int | None) -> np.ndarray:

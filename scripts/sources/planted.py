@@ -41,7 +41,7 @@ def passages(ids: Sequence[str], texts: Sequence[str], tokenizer, tokens: int, p
     third = max(tokens // 3, 1)
     openings = Counter(one[:third].tobytes() for one in encoded)
     where = [i for i in range(len(ids)) if part_of(ids[i]) == part and len(encoded[i]) >= tokens]
-    cut = [tokenizer.decode(encoded[i][:tokens].tolist(), clean_up_tokenization_spaces=False) for i in where]
+    cut = [tokenizer.decode(encoded[i][:tokens].tolist(), skip_special_tokens=False) for i in where]
     again = encode(tokenizer, cut)
     order = sorted(range(len(where)), key=lambda k: (seed_of("planted", ids[where[k]]), ids[where[k]]))
     for k in order:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from scripts.lib.documents import read_documents
-from scripts.lib.models import bos_of, load_tokenizer
+from scripts.lib.models import bos_of, load_tokenizer, load_tokenizer_of_transformers
 from scripts.lib.tokens import encode, wrap
 from scripts.synthesis.draws import Refused
 
@@ -20,12 +20,13 @@ def read_prompts(path: str | Path, model: str | Path) -> tuple[list[list[int]], 
     Raises:
         Refused: when there are no prompts, or messages and no template.
     """
-    documents, tokenizer = read_documents(path), load_tokenizer(model)
+    documents = read_documents(path)
     if documents.empty:
         raise Refused(f"{path}: no prompts")
     if "messages" not in documents:
-        ids = [wrap(one, bos_of(model), None).tolist() for one in encode(tokenizer, documents["text"].tolist())]
+        ids = [wrap(one, bos_of(model), None).tolist() for one in encode(load_tokenizer(model), documents["text"].tolist())]
         return ids, documents["id"].tolist()
+    tokenizer = load_tokenizer_of_transformers(model)
     if tokenizer.chat_template is None:
         raise Refused(f"{path}: has messages, and {model} has no chat template; expected texts, or a model trained on chats")
     messages = pq.read_table(path, columns=["messages"])["messages"].to_pylist()

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from scripts.lib.documents import document, write_documents
 from scripts.lib.files import BrokenArtifact, atomic, card_path, read_card, sha256_of
-from scripts.lib.models import BadModel, bos_of, config_of, ends_of, eos_of, load_model, load_tokenizer
+from scripts.lib.models import BadModel, bos_of, config_of, ends_of, eos_of, load_tokenizer
 from scripts.lib.progress import Progress
 from scripts.lib.seeds import seed_of
 from scripts.lib.work import Busy, work_folder
@@ -78,7 +78,7 @@ def engine_of(
     if engine == "pocket":
         from scripts.synthesis import pocket
 
-        return pocket.engine(load_model(model), **limits)
+        return pocket.engine(str(model), **limits)
     if engine == "hf":
         from scripts.synthesis import hf
 
@@ -183,7 +183,7 @@ def write_shard(
         seconds = time.monotonic() - start
         documents = (
             document(
-                tokenizer.decode(one.ids, skip_special_tokens=False, clean_up_tokenization_spaces=False),
+                tokenizer.decode(one.ids.tolist(), skip_special_tokens=False),
                 source=row["name"],
                 method=row["method"],
                 index=i,

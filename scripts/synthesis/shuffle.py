@@ -42,7 +42,7 @@ def shuffle(
     words = load_tokenizer(tokenizer)
     names = frame["id"].tolist()
     shuffled = permuted(encode(words, frame["text"].tolist()), names, row=row)
-    texts = words.backend_tokenizer.decode_batch([one.tolist() for one in shuffled], skip_special_tokens=False)
+    texts = words.decode_batch([one.tolist() for one in shuffled], skip_special_tokens=False)
     rows = [
         {
             "id": document_id(text, row["name"], parent.id),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scripts.lib.documents import read_documents
 from scripts.lib.files import BrokenArtifact, sha256_of, write_card
-from scripts.lib.models import BadModel, load_tokenizer
+from scripts.lib.models import BadModel, load_tokenizer, special_token
 from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
 from scripts.lib.work import Busy
@@ -53,7 +53,7 @@ def pretrain(
     recipe = {"micro_batch": row["batch"], **row, "schedule": "cosine", "precision": precision}
     with parallel.together(device), parallel.shared_work(work) as folder:
         words = load_tokenizer(tokenizer)
-        bos, eos = words.bos_token_id, words.eos_token_id
+        bos, eos = (special_token(tokenizer, key) for key in ("bos_token", "eos_token"))
         pairs = {}
         for path in documents:
             frame = read_documents(path, columns=["text", "complete"])
@@ -61,7 +61,7 @@ def pretrain(
             pairs[Path(path).parent.name] = pairs_of(ids, frame["complete"].tolist(), bos, eos)
         phases, counts = phases_of(pairs, row["phases"], seed)
         blocks = [pack(phase, row["block"], "documents", seed_of(seed, number)) for number, phase in enumerate(phases, 1)]
-        model = make_model(row, len(words), bos, eos, seed_of(seed, "weights"))
+        model = make_model(row, words.get_vocab_size(), bos, eos, seed_of(seed, "weights"))
         size = parameters(model)
         model = parallel.ready(model, device, recipe)
         tokens = sum(int((part.targets != NONE).sum()) for part in blocks)

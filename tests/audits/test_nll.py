@@ -51,10 +51,10 @@ def lossy_documents(tokenizer):
     """Ids and texts: cut as the tokenizer would; a byte that is no UTF-8; letters that the tokenizer would merge."""
     words = load_tokenizer(tokenizer)
     plain = encode(words, [TEXTS[0]])[0].tolist()
-    broken = [*plain[:4], words.convert_tokens_to_ids("Ã")]
-    letters = [words.convert_tokens_to_ids(c) for c in "gate"]
+    broken = [*plain[:4], words.token_to_id("Ã")]
+    letters = [words.token_to_id(c) for c in "gate"]
     ids = [plain, broken, letters, None]
-    texts = [words.decode(one, clean_up_tokenization_spaces=False) if one else TEXTS[1] for one in ids]
+    texts = [words.decode(one, skip_special_tokens=False) if one else TEXTS[1] for one in ids]
     assert texts[0] == TEXTS[0] and "\ufffd" in texts[1] and texts[2] == "gate"
     return ids, texts
 

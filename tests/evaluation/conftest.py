@@ -94,12 +94,15 @@ def small_model(folder: Path, tokenizer: Path, seed: int, architecture: str = "q
         LlamaForCausalLM,
         Qwen2Config,
         Qwen2ForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
     )
 
     kinds = {
         "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"num_key_value_heads": 4}),
         "wide": (LlamaConfig, LlamaForCausalLM, {"num_key_value_heads": 2, "hidden_size": 128}),  # heads of 32, vLLM's least
         "llama": (LlamaConfig, LlamaForCausalLM, {"num_key_value_heads": 2}),
+        "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"num_key_value_heads": 2, "head_dim": 12}),
         "gpt_neox": (GPTNeoXConfig, GPTNeoXForCausalLM, {"rotary_pct": 0.5}),
         "gpt_neox_sequential": (GPTNeoXConfig, GPTNeoXForCausalLM, {"use_parallel_residual": False, "hidden_act": "gelu_new"}),
     }
@@ -112,6 +115,8 @@ def small_model(folder: Path, tokenizer: Path, seed: int, architecture: str = "q
         for name, values in made.named_parameters():
             if name.endswith("bias"):
                 torch.nn.init.normal_(values, std=0.3)
+            if name.endswith(("q_norm.weight", "k_norm.weight")):
+                torch.nn.init.normal_(values, mean=1.0, std=0.3)
     made.save_pretrained(folder)
     for file in tokenizer.iterdir():
         shutil.copy(file, folder)
@@ -126,6 +131,11 @@ def base(tmp_path_factory, tokenizer_folder) -> Path:
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory, tokenizer_folder) -> Path:
     return small_model(tmp_path_factory.mktemp("models") / "llama", tokenizer_folder, 2, "llama")
+
+
+@pytest.fixture(scope="session")
+def qwen3(tmp_path_factory, tokenizer_folder) -> Path:
+    return small_model(tmp_path_factory.mktemp("models") / "qwen3", tokenizer_folder, 5, "qwen3")
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_bits_per_byte_by_a_token_loop(base, complete):
     expected = 0.0
     tokens = 0
     for text in TEXTS:
-        ids = np.array([0, *tokenizer.encode(text, add_special_tokens=False), *([1] if complete else [])])
+        ids = np.array([0, *tokenizer.encode(text, add_special_tokens=False).ids, *([1] if complete else [])])
         tokens += len(ids) - 1
         expected += loop(model, ids)
     size = sum(len(text.encode()) for text in TEXTS)

@@ -1,10 +1,13 @@
 """The fast LM against lm-eval's own on the same requests, and its plan by hand."""
 
+import json
+
 import pytest
 import torch
 
 from scripts.evaluation import harness
 from scripts.evaluation.suites import load_tasks
+from scripts.lib.models import BadModel
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def pair(row, folder):
 
 
 @pytest.mark.parametrize("add_bos", [True, False])
-@pytest.mark.parametrize("model", ["base", "llama", "gpt_neox", "gpt_neox_sequential"])
+@pytest.mark.parametrize("model", ["base", "llama", "qwen3", "gpt_neox", "gpt_neox_sequential"])
 def test_log_likelihoods_and_texts_are_those_of_lm_eval(model, add_bos, row, tasks, request, monkeypatch):
     from scripts.evaluation import pocket_lm
 
@@ -55,6 +58,59 @@ def test_empty_context_and_rolling(row, base):
     assert [a for a, _ in fast.loglikelihood(asked)] == pytest.approx([a for a, _ in own.loglikelihood(asked)], abs=1e-4)
     rolling = [Instance("loglikelihood_rolling", {}, ("Ana lives in Cathor. " * 20,), 0)]
     assert fast.loglikelihood_rolling(rolling) == pytest.approx(own.loglikelihood_rolling(rolling), rel=1e-5)
+
+
+TEXTS = ["Ana lives in Cathor.", "<|bos|>Ana", "Ana <|eos|> <|bos|>", " leading and trailing ", "naïve 北京 🙂", "", "a\n\nb"]
+SETTINGS = {
+    "the workflow's own": {},
+    "keys that transformers does not heed": {"add_bos_token": True, "add_eos_token": True},
+    "another EOS than config.json's": {"eos_token": {"__type": "AddedToken", "content": "<|bos|>", "special": True}},
+}
+
+
+@pytest.mark.parametrize("add_bos", [True, False])
+@pytest.mark.parametrize("template", [False, True])
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_tokens_are_those_of_lm_eval(settings, template, add_bos, row, base, tmp_path):
+    """Whoever asks for special tokens: the suite's row, or the template of tokenizer.json, as in Llama's."""
+    import shutil
+
+    from tokenizers import Tokenizer, processors
+
+    folder = shutil.copytree(base, tmp_path / "model")
+    if template:
+        tokens = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokens.post_processor = processors.TemplateProcessing(single="<|bos|>:0 $A:0", special_tokens=[("<|bos|>", 0)])
+        tokens.save(str(folder / "tokenizer.json"))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | SETTINGS[settings]))
+    fast, own = pair({**row, "add_bos": add_bos}, folder)
+    assert (fast.eot_token_id, fast.prefix_token_id) == (own.eot_token_id, own.prefix_token_id)
+    assert (fast.max_length, fast.max_gen_toks) == (own.max_length, own.max_gen_toks)
+    for text in TEXTS:
+        for special in (None, True, False):
+            assert fast.tok_encode(text, add_special_tokens=special) == own.tok_encode(text, add_special_tokens=special), text
+        ids = own.tok_encode(text)
+        for skip in (True, False):
+            assert fast.tok_decode(ids, skip_special_tokens=skip) == own.tok_decode(ids, skip_special_tokens=skip)
+    for context in TEXTS[:5]:
+        assert fast._encode_pair(context, " and more") == own._encode_pair(context, " and more")
+
+
+def test_none_of_transformers_is_imported(row, suite, base, checkpoints, tmp_path, root):
+    """It would take most of a short job's time."""
+    import subprocess
+    import sys
+
+    code = (
+        "import json, sys; from pathlib import Path; from scripts.evaluation import harness; from scripts.evaluation.suites "
+        "import quiet\nrow, base, checkpoints, suite, out = sys.argv[1:]\nquiet(Path(out) / 'cache')\nharness.evaluate(base, "
+        "checkpoints, suite, f'{out}/small.parquet', Path(out), row=json.loads(row), name='r', code='c')\n"
+        "print('imported', *sorted({'transformers', 'scipy.stats', 'torch', 'lm_eval'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, json.dumps(row), *map(str, (base, checkpoints, suite, tmp_path))]
+    done = subprocess.run(command, cwd=root, text=True, capture_output=True, check=True)
+    assert done.stdout == "imported lm_eval torch\n" and (tmp_path / "small.parquet").exists()
 
 
 def test_plans_are_kept_and_answers_are_not(row, tasks, base, checkpoints):
@@ -110,7 +166,7 @@ def test_what_it_cannot_do_is_said(row, base, tasks, tmp_path, tokenizer_folder)
     GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt2")
     for file in tokenizer_folder.iterdir():
         shutil.copy(file, tmp_path / "gpt2")
-    with pytest.raises(ValueError, match="gpt2; backend pocket knows qwen2, llama, gpt_neox: use hf"):
+    with pytest.raises(BadModel, match="model_type is gpt2; pocket knows llama, qwen2, qwen3, gpt_neox: use hf"):
         harness.make_lm(row, tmp_path / "gpt2")
     lm = harness.make_lm(row, base)[0]
     (asked, *_) = requests_of(tasks, "generate_until")

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from scripts.lib.files import read_card
-from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokenizer
+from scripts.lib.models import BadModel, bos_of, eos_of, load_model, special_token
 from scripts.models.place import place
 from scripts.models.tokenizer import save_tokenizer, train_tokenizer
 from scripts.synthesis import hf
@@ -43,7 +43,7 @@ def test_a_local_directory_is_taken_over(folder, tmp_path):
     assert set(read_card(tmp_path / "out")["sha256"]) == {path.name for path in (tmp_path / "out").iterdir()}
     given, placed = load_model(folder).state_dict(), load_model(tmp_path / "out").state_dict()
     assert all(torch.equal(given[name], placed[name]) for name in given)
-    assert load_tokenizer(tmp_path / "out").bos_token_id == 0
+    assert special_token(tmp_path / "out", "bos_token") == 0
 
 
 def test_bos_comes_from_the_row_when_the_model_has_none(folder, tmp_path):

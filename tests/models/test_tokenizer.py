@@ -7,7 +7,7 @@ import pytest
 
 from scripts.lib.documents import document, write_documents
 from scripts.lib.files import read_card
-from scripts.lib.models import BadModel, load_tokenizer
+from scripts.lib.models import BadModel, load_tokenizer, load_tokenizer_of_transformers, special_token
 from scripts.lib.tokens import encode, wrap
 from scripts.models.tokenizer import make_tokenizer, sample_texts, save_tokenizer, train_tokenizer
 
@@ -26,12 +26,12 @@ def test_every_text_comes_back(folder):
     tokenizer = load_tokenizer(folder)
     for text, ids in zip(HARD, encode(tokenizer, HARD), strict=True):
         assert ids.dtype == np.int32
-        assert tokenizer.decode(ids.tolist()) == text
+        assert tokenizer.decode(ids.tolist(), skip_special_tokens=False) == text
 
 
 def test_digits_stand_alone_and_words_do_not(folder):
     tokenizer = load_tokenizer(folder)
-    pieces = tokenizer.convert_ids_to_tokens(encode(tokenizer, ["apples 1234"])[0].tolist())
+    pieces = [tokenizer.id_to_token(one) for one in encode(tokenizer, ["apples 1234"])[0].tolist()]
     assert pieces[-4:] == ["1", "2", "3", "4"]
     assert "".join(pieces[:-4]) == "applesĠ"
     assert len(pieces) < len("apples 1234")  # merges happen, between letters
@@ -40,11 +40,11 @@ def test_digits_stand_alone_and_words_do_not(folder):
 
 def test_no_special_token_is_added_and_none_can_be_spelled(folder):
     tokenizer = load_tokenizer(folder)
-    special = {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    special = {special_token(folder, "bos_token"), special_token(folder, "eos_token")}
     assert special == {0, 1}
-    assert tokenizer("apples")["input_ids"] == encode(tokenizer, ["apples"])[0].tolist()
+    assert tokenizer.encode("apples").ids == encode(tokenizer, ["apples"])[0].tolist()
     assert not special & set(encode(tokenizer, ["gives <|begin|> to <|end|>"])[0].tolist())
-    assert special & set(tokenizer("gives <|begin|>")["input_ids"])  # the tokenizer itself does recognise it
+    assert special & set(tokenizer.encode("gives <|begin|>").ids)  # the tokenizer itself does recognise it
 
 
 def test_lone_surrogates_do_not_stop_a_corpus(folder):
@@ -60,9 +60,8 @@ def test_wrap_leaves_a_cut_text_open():
 
 def test_one_token_can_be_both_ends(tmp_path):
     save_tokenizer(train_tokenizer(TEXTS, 280, "<|endoftext|>", "<|endoftext|>"), tmp_path, "<|endoftext|>", "<|endoftext|>")
-    tokenizer = load_tokenizer(tmp_path)
-    assert tokenizer.bos_token_id == tokenizer.eos_token_id == 0
-    assert len(tokenizer) == 280
+    assert special_token(tmp_path, "bos_token") == special_token(tmp_path, "eos_token") == 0
+    assert load_tokenizer(tmp_path).get_vocab_size() == 280
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "llama"])
@@ -76,8 +75,23 @@ def test_auto_tokenizer_of_a_model_directory_agrees(folder, tmp_path, architectu
     save_model(make_model(row, 320, 0, 1, seed=0), tmp_path / "m", folder)
     own, auto = load_tokenizer(tmp_path / "m"), AutoTokenizer.from_pretrained(tmp_path / "m")
     texts = [*HARD, "e\u0301tude", "It'S 12"]
-    assert [ids.tolist() for ids in encode(own, texts)] == [ids.tolist() for ids in encode(auto, texts)]
-    assert auto("apples")["input_ids"] == own("apples")["input_ids"]
+    assert [ids.tolist() for ids in encode(own, texts)] == [ids.tolist() for ids in encode(auto.backend_tokenizer, texts)]
+    assert auto("apples")["input_ids"] == own.encode("apples").ids
+
+
+def test_the_form_for_transformers_is_the_same_tokenizer(folder):
+    own, theirs = load_tokenizer(folder), load_tokenizer_of_transformers(folder)
+    assert [ids.tolist() for ids in encode(own, HARD)] == [ids.tolist() for ids in encode(theirs.backend_tokenizer, HARD)]
+    assert (theirs.bos_token_id, theirs.eos_token_id) == tuple(special_token(folder, f"{end}_token") for end in ("bos", "eos"))
+    assert len(theirs) == own.get_vocab_size()
+
+
+def test_a_named_token_may_have_settings_or_be_missing(folder, tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    assert special_token(tmp_path, "eos_token") is None
+    named = {"eos_token": {"content": "<|end|>", "special": True}, "bos_token": None}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(named))
+    assert (special_token(tmp_path, "eos_token"), special_token(tmp_path, "bos_token")) == (1, None)
 
 
 def test_shares_of_characters_and_order_of_sources():

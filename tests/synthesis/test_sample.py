@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -165,3 +167,15 @@ def test_the_command_line_stops_with_one_line_that_names_row_shard_and_key(folde
         run(max_new_tokens=500)
     run(samples=10)
     assert len(read_documents(tmp_path / "o.parquet")) == 5
+
+
+def test_sampling_with_pocket_imports_none_of_transformers(folder, tmp_path, root):
+    """It would take most of a short job's time."""
+    code = (
+        "import sys\nfrom scripts.synthesis import sample\nsample.main(sys.argv[1:])\n"
+        "print('imported', *sorted({'transformers', 'torch'} & set(sys.modules)))"
+    )
+    files = {"model": folder, "shard": "1-of-1", "out": tmp_path / "o.parquet", "work": tmp_path / "w"}
+    given = ["--row", json.dumps({**ROW, "samples": 5}), "--code", "c", *(f"--{k}={v}" for k, v in files.items())]
+    done = subprocess.run([sys.executable, "-c", code, *given], cwd=root, text=True, capture_output=True, check=True)
+    assert done.stdout == "imported torch\n" and len(read_documents(tmp_path / "o.parquet")) == 5
