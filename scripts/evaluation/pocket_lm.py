@@ -153,8 +153,8 @@ def side_by_side(w: Weights) -> Weights:
         return torch.cat([heads[:, order].reshape(rows, *part.shape[1:]), part[rows:]])
 
     def layer_of(layer: Layer) -> Layer:
-        norms = (pair and (reordered(pair[0], w.head_size), None) for pair in (layer.norm_q, layer.norm_k))
-        return layer._replace(qkv=tuple(map(reordered, layer.qkv)), **dict(zip(("norm_q", "norm_k"), norms, strict=True)))
+        norm_q, norm_k = (pair and (reordered(pair[0], w.head_size), None) for pair in (layer.norm_q, layer.norm_k))
+        return layer._replace(qkv=tuple(map(reordered, layer.qkv)), norm_q=norm_q, norm_k=norm_k)
 
     return w._replace(layers=list(map(layer_of, w.layers)))
 
@@ -250,7 +250,7 @@ class PocketLM(TemplateLM):
         self._choices = (asked, self._planned)
         return answers
 
-    def _loglikelihood_tokens(self, requests, disable_tqdm=True, override_bs=None):
+    def _loglikelihood_tokens(self, requests, **_):
         self._planned = plan([(context, continuation) for _, context, continuation in requests], self.max_length)
         return self._run(self._planned, len(requests))
 

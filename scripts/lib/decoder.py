@@ -58,12 +58,11 @@ def read_weights(folder: str | Path, length: int) -> Weights:
     """
     config, path = config_of(folder), Path(folder) / "config.json"
     neox = config.get("model_type") == "gpt_neox"
-    activation, activations = config.get("hidden_act", "gelu" if neox else "silu"), list(GELU) if neox else ["silu"]
     for key, value, expected in (
         ("model_type", config.get("model_type"), ARCHITECTURES),
-        ("use_sliding_window", config.get("use_sliding_window", False), (False,)),
-        ("hidden_act", activation, activations),
-        ("rope_type", _rope(config).get("rope_type", "default"), ("default", "llama3")),
+        ("use_sliding_window", config.get("use_sliding_window") or False, (False,)),
+        ("hidden_act", config.get("hidden_act", "gelu" if neox else "silu"), GELU if neox else ("silu",)),
+        ("rope_type", _rope(config)["rope_type"], ("default", "llama3")),
     ):
         if value not in expected:
             raise BadModel(f"{path}: key {key} is {value}; pocket knows {', '.join(map(str, expected))}: use hf")
@@ -77,12 +76,13 @@ def _rope(config: dict) -> dict:
     """What config.json says of rotary embeddings, by the names that transformers 5 writes; older ones have their own keys."""
     rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
     neox = config.get("model_type") == "gpt_neox"
-    defaults = {"rope_type": rope.get("type", "default")}
-    defaults["rope_theta"] = config.get("rotary_emb_base" if neox else "rope_theta", 10000.0)
-    defaults["original_max_position_embeddings"] = config.get("max_position_embeddings")
-    if neox:
-        defaults["partial_rotary_factor"] = config.get("rotary_pct", 0.25)
-    return defaults | rope
+    return {
+        "rope_type": rope.get("type", "default"),
+        "rope_theta": config.get("rotary_emb_base" if neox else "rope_theta", 10000.0),
+        "partial_rotary_factor": config.get("rotary_pct", 0.25),
+        "original_max_position_embeddings": config.get("max_position_embeddings"),
+        **rope,
+    }
 
 
 def _read(folder: str | Path, config: dict, length: int) -> Weights:
