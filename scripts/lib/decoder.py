@@ -90,7 +90,7 @@ def _read(folder: str | Path, config: dict, length: int) -> Weights:
     heads = config["num_attention_heads"]
     kv_heads = (None if neox else config.get("num_key_value_heads")) or heads
     size = (None if neox else config.get("head_dim")) or config["hidden_size"] // heads
-    shapes = (_neox_shapes if neox else _llama_shapes)(config, heads * size, kv_heads * size, size)
+    shapes = _shapes(config, heads * size, kv_heads * size, size)
     head = "lm_head.weight"
     found = tensors_of(folder, shapes, may_lack={head} if config.get("tie_word_embeddings", False) else ())
     tensors = {name: tensor.to(torch.float32, copy=True) for name, tensor in found}  # copies lie aligned in memory
@@ -136,40 +136,39 @@ def rotary(config: dict, size: int, length: int) -> tuple[torch.Tensor, torch.Te
     return angles.cos()[0], angles.sin()[0]
 
 
-def _linear(name: str, rows: int, columns: int, bias: bool) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (rows, columns)} | ({f"{name}.bias": (rows,)} if bias else {})
-
-
-def _llama_shapes(config: dict, width: int, kv_width: int, size: int) -> dict[str, tuple[int, ...]]:
+def _shapes(config: dict, width: int, kv_width: int, size: int) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor, for queries and keys of all heads of ``width`` and ``kv_width``, heads of ``size``."""
     kind, hidden, inner = config["model_type"], config["hidden_size"], config["intermediate_size"]
-    biased, mlp = config.get("attention_bias", False), config.get("mlp_bias", False)
-    biased_out = biased and kind != "qwen2"
-    shapes = {"model.embed_tokens.weight": (config["vocab_size"], hidden), "lm_head.weight": (config["vocab_size"], hidden)}
-    shapes["model.norm.weight"] = (hidden,)
+    neox, qwen2 = kind == "gpt_neox", kind == "qwen2"
+    biased, mlp = config.get("attention_bias", neox) or qwen2, config.get("mlp_bias", False)
+    table = (False, config["vocab_size"], hidden)
+    norms = dict.fromkeys(("input_layernorm", "post_attention_layernorm"), (neox, hidden))
+    if neox:  # module -> whether it has a bias, and the shape of its weight
+        whole = {"gpt_neox.embed_in": table, "gpt_neox.final_layer_norm": (True, hidden), "lm_head": table}
+        layer = {
+            "attention.query_key_value": (biased, 3 * width, hidden),
+            "attention.dense": (biased, hidden, width),
+            "mlp.dense_h_to_4h": (True, inner, hidden),
+            "mlp.dense_4h_to_h": (True, hidden, inner),
+        }
+    else:
+        whole = {"model.embed_tokens": table, "model.norm": (False, hidden), "lm_head": table}
+        layer = {
+            "self_attn.q_proj": (biased, width, hidden),
+            "self_attn.k_proj": (biased, kv_width, hidden),
+            "self_attn.v_proj": (biased, kv_width, hidden),
+            "self_attn.o_proj": (biased and not qwen2, hidden, width),
+            "mlp.gate_proj": (mlp, inner, hidden),
+            "mlp.up_proj": (mlp, inner, hidden),
+            "mlp.down_proj": (mlp, hidden, inner),
+        }
+        if kind == "qwen3":
+            layer |= {"self_attn.q_norm": (False, size), "self_attn.k_norm": (False, size)}
+    body = "gpt_neox" if neox else "model"
     for i in range(config["num_hidden_layers"]):
-        at = f"model.layers.{i}"
-        shapes |= {f"{at}.{norm}.weight": (hidden,) for norm in ("input_layernorm", "post_attention_layernorm")}
-        shapes |= {f"{at}.self_attn.{norm}.weight": (size,) for norm in ("q_norm", "k_norm") if kind == "qwen3"}
-        for name, rows in (("q", width), ("k", kv_width), ("v", kv_width)):
-            shapes |= _linear(f"{at}.self_attn.{name}_proj", rows, hidden, biased or kind == "qwen2")
-        shapes |= _linear(f"{at}.self_attn.o_proj", hidden, width, biased_out)
-        shapes |= _linear(f"{at}.mlp.gate_proj", inner, hidden, mlp) | _linear(f"{at}.mlp.up_proj", inner, hidden, mlp)
-        shapes |= _linear(f"{at}.mlp.down_proj", hidden, inner, mlp)
-    return shapes
-
-
-def _neox_shapes(config: dict, width: int, kv_width: int, size: int) -> dict[str, tuple[int, ...]]:
-    hidden, inner, biased = config["hidden_size"], config["intermediate_size"], config.get("attention_bias", True)
-    shapes = {"gpt_neox.embed_in.weight": (config["vocab_size"], hidden), "lm_head.weight": (config["vocab_size"], hidden)}
-    norms = ["gpt_neox.final_layer_norm"]
-    for i in range(config["num_hidden_layers"]):
-        at = f"gpt_neox.layers.{i}"
-        norms += [f"{at}.input_layernorm", f"{at}.post_attention_layernorm"]
-        shapes |= _linear(f"{at}.attention.query_key_value", width + 2 * kv_width, hidden, biased)
-        shapes |= _linear(f"{at}.attention.dense", hidden, width, biased)
-        shapes |= _linear(f"{at}.mlp.dense_h_to_4h", inner, hidden, True)
-        shapes |= _linear(f"{at}.mlp.dense_4h_to_h", hidden, inner, True)
-    return shapes | {f"{norm}.{part}": (hidden,) for norm in norms for part in ("weight", "bias")}
+        whole |= {f"{body}.layers.{i}.{name}": module for name, module in (norms | layer).items()}
+    weights = {f"{name}.weight": tuple(shape) for name, (_, *shape) in whole.items()}
+    return weights | {f"{name}.bias": (shape[0],) for name, (bias, *shape) in whole.items() if bias}
 
 
 def _pair(tensors: dict[str, torch.Tensor], name: str) -> tuple:
