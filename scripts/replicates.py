@@ -2,8 +2,9 @@
 
 Reads the claims.json of every figure and replicate (fig5.claims.json is replicate 1, fig5-r2.claims.json replicate 2). Makes
 results/{scale}/replicates.csv: one line per claim and replicate, and from two replicates on one line per claim named ``all``
-with Student's t interval over the replicates' estimates and the verdict from it. A claim that must hold together with others
-gets its verdict from theirs.
+with Student's t interval over the replicates' estimates and the verdict from it. The mean of peaks stays above the truth,
+however many there are, so for a claim that picks one the interval goes from the lower end of that over the replicates' own lower bounds
+to the upper end of that over their upper bounds. A claim that must hold together with others gets its verdict from theirs.
 """
 
 import csv
@@ -67,6 +68,9 @@ def over_replicates(values: list[dict]) -> list[dict]:
     """One entry per claim from the claims.json of two or more replicates: mean, t interval, its level, verdict.
 
     Claims that a figure corrects together (their entries have p_holm) are corrected together here, on the t tests' p-values.
+
+    Raises:
+        ValueError: naming a claim that is corrected with others and picked: it has no p-value here.
     """
     from scripts.lib import statistics
 
@@ -75,8 +79,11 @@ def over_replicates(values: list[dict]) -> list[dict]:
         if "all_of" not in entry:
             name = entry["claim"]
             estimates[name] = [_entry(value, name)["estimate"] for value in values]
-            p[name] = statistics.t_p_within(estimates[name], *claims_.region(entry))
+            if not entry.get("picked"):
+                p[name] = statistics.t_p_within(estimates[name], *claims_.region(entry))
     family = [entry["claim"] for entry in values[0]["claims"] if "p_holm" in entry]
+    if picked := set(family) - set(p):
+        raise ValueError(f"{values[0]['artifact']}: {sorted(picked)}: corrected with others, and picked; expected one of them")
     levels = {}
     if family:
         level = min(_entry(values[0], name)["claim_level"] for name in family)
@@ -89,6 +96,9 @@ def over_replicates(values: list[dict]) -> list[dict]:
             continue
         level = levels.get(name, entry["claim_level"])
         estimate, low, high = statistics.t_interval(estimates[name], level)
+        if entry.get("picked"):
+            _, low, _ = statistics.t_interval([_entry(value, name)["low"] for value in values], level)
+            _, _, high = statistics.t_interval([_entry(value, name)["high"] for value in values], level)
         decided[name] = claims_.verdict(entry, low, high, entry["scale"])
         out.append(
             {
@@ -98,7 +108,7 @@ def over_replicates(values: list[dict]) -> list[dict]:
                 "high": high,
                 "level": level,
                 "verdict": decided[name],
-                "p": p[name],
+                **({"p": p[name]} if name in p else {}),
             }
         )
     return out

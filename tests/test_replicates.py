@@ -1,10 +1,13 @@
 """Replicates: t intervals over made-up ones, verdicts that flip with the effect, files that do not belong together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from scripts import answers, replicates, study
+from scripts.lib import statistics
 from tests import made_up
 
 
@@ -109,3 +112,31 @@ def test_inputs_are_the_replicates_that_have_rows(monkeypatch):
         answers.replicates(["fig1", "fig5"], 4)(wildcards)
     with pytest.raises(study.StudyError, match="key replicates: expected a whole number above 0, found 0"):
         answers.replicates(["fig1"], 0)
+
+
+def peaks(rng, effect: float, picked: bool) -> bool:
+    """Whether the largest of twelve noisy changes, of which one is an effect, passes as above zero over three replicates."""
+    entry = {"claim": "peak", "direction": ">", "scale": "laptop", "scales": ["laptop"], "claim_level": 0.05, "picked": picked}
+    truth, values = np.eye(12)[4] * effect, []
+    for _ in range(3):
+        estimate = truth + rng.standard_normal(12)
+        low, high = statistics.simultaneous(estimate, estimate + rng.standard_normal((400, 12)), 0.05)
+        found = {"estimate": estimate.max(), "low": low.max(), "high": high.max()}
+        values.append({"artifact": "fig5", "claims": [{**entry, **found}]})
+    return replicates.over_replicates(values)[0]["verdict"] == "reproduced"
+
+
+def test_peaks_without_effect_seldom_pass_and_those_with_one_do():
+    """The mean of peaks is above the truth, so its own interval would pass noise nearly always."""
+    rng = np.random.default_rng(4)
+    assert sum(peaks(rng, 0, picked=True) for _ in range(100)) <= 5
+    assert sum(peaks(rng, 0, picked=False) for _ in range(100)) >= 80
+    assert sum(peaks(rng, 8, picked=True) for _ in range(20)) >= 16
+
+
+def test_what_is_picked_has_no_p_value_to_correct(tmp_path):
+    paths = three(tmp_path, [2.0, 2.6, 3.1], p_holm=0.02)
+    for path in paths:
+        made_up.edit(Path(path), picked=True)
+    with pytest.raises(ValueError, match=r"fig5: \['above'\]: corrected with others, and picked"):
+        table(tmp_path, paths)

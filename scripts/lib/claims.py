@@ -11,6 +11,8 @@ An entry of claims.yaml is named by its claim and has the keys
     published   the printed value, or null
     tolerance   of "=": how far from the printed value, or from zero, still counts as the same
     level       the error rate on either side of the interval
+    picked      true where the estimate is chosen from several after looking (a peak, the smaller of two): it lies off its truth
+                however many replicates there are, so that over replicates its own bounds decide
     scales      where it can be judged; elsewhere it is not comparable
     all_of      instead of direction: the claims that must all hold
 """
@@ -24,7 +26,7 @@ REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 UNDECIDED, NOT_COMPARABLE = "undecided", "not comparable"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_COMPARABLE)
 REQUIRED = {"sentence", "artifact", "statistic", "published", "scales"}
-OPTIONAL = {"direction", "margin", "tolerance", "level", "all_of"}
+OPTIONAL = {"direction", "margin", "tolerance", "level", "picked", "all_of"}
 DIRECTIONS = {">", "<", ">=", "<=", "="}
 
 
