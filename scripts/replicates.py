@@ -3,8 +3,9 @@
 Reads the claims.json of every figure and replicate (fig5.claims.json is replicate 1, fig5-r2.claims.json replicate 2). Makes
 results/{scale}/replicates.csv: one line per claim and replicate, and from two replicates on one line per claim named ``all``
 with Student's t interval over the replicates' estimates and the verdict from it. The mean of peaks stays above the truth,
-however many there are, so for a claim that picks one the interval goes from the lower end of that over the replicates' own lower bounds
-to the upper end of that over their upper bounds. A claim that must hold together with others gets its verdict from theirs.
+however many there are, so for a claim that picks one the interval goes from the lower end of that over the replicates' own
+lower bounds to the upper end of that over their upper bounds. A claim that must hold together with others gets its verdict
+from theirs.
 """
 
 import csv
