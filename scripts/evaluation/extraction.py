@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.evaluation.bits import nats
-from scripts.evaluation.harness import BASE, checkpoints_of, load_weights
+from scripts.evaluation.checkpoints import BASE, checkpoints_of, load_weights
 from scripts.lib.files import atomic, card_path, read_card, sha256_of, write_card
 from scripts.lib.models import bos_of, eos_of, load_model
 from scripts.lib.progress import Progress

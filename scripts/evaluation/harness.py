@@ -20,58 +20,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from scripts.evaluation.checkpoints import BASE, checkpoints_of, load_weights
 from scripts.evaluation.suites import answer, describe, load_tasks, quiet
 from scripts.lib.files import atomic, card_path, read_card, sha256_of, write_card
-from scripts.lib.models import bos_of, load_model, load_tokenizer_of_transformers, tensors_of
+from scripts.lib.models import bos_of, load_model, load_tokenizer_of_transformers
 from scripts.lib.progress import Progress
 from scripts.lib.vllm_settings import settings
 from scripts.lib.work import work_folder
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
-BASE = -1  # the subset of epoch 0
 BATCH = {"cpu": 64, "cuda": 16}  # of backend hf; one policy for all checkpoints
 ALL = (
     1 << 30
 )  # of backend vllm, which forms its own batches; "auto" is the same with a bar, at which vLLM fails where bars are off
 NUMBERS = {"subset": "int16", "epoch": "int16", "item": "int32", "score": "float32"}
 NAMES = ("run", "task", "filter", "metric")
-
-
-def checkpoints_of(folder: str | Path | None) -> list[tuple[int, int, Path]]:
-    """(subset, epoch, directory) of a run's checkpoints in that order; epoch 0 is left out, as it is the base.
-
-    Raises:
-        FileNotFoundError: when the folder is given and holds no ``subset-{s}/epoch-{n}``.
-    """
-    if folder is None:
-        return []
-    found = []
-    for path in Path(folder).glob("subset-*/epoch-*"):
-        subset, epoch = int(path.parent.name.split("-")[1]), int(path.name.split("-")[1])
-        if epoch:
-            found.append((subset, epoch, path))
-    if not found:
-        raise FileNotFoundError(f"{folder}: holds no subset-{{s}}/epoch-{{n}}; expected the checkpoints of a run")
-    return sorted(found)
-
-
-def load_weights(model: "PreTrainedModel", folder: str | Path) -> None:
-    """Put the weights of a checkpoint into a model of the same architecture, in place.
-
-    Raises:
-        BrokenArtifact: see `scripts.lib.models.tensors_of`.
-    """
-    import torch
-
-    own = model.state_dict()
-    firsts = {tensor.data_ptr(): name for name, tensor in reversed(own.items())}
-    tied = {name for name, tensor in own.items() if firsts[tensor.data_ptr()] != name}  # tied tensors are saved once
-    with torch.no_grad():
-        for name, tensor in tensors_of(folder, {name: tensor.shape for name, tensor in own.items()}, may_lack=tied):
-            own[name].copy_(tensor)
 
 
 def prepend_bos(tokenizer: "PreTrainedTokenizerFast", bos: int) -> None:

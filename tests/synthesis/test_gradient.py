@@ -6,6 +6,8 @@ samples were drawn and how they are trained on (BOS, EOS, truncation, temperatur
 loss are the training stage's own.
 """
 
+import tempfile
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +33,9 @@ def cases(make_model):
 
 
 def draw(model, eos: int, temperature: float = 1.0, count: int = 4000) -> list[Sample]:
-    engine = pocket.engine(model, eos=[eos], temperature=temperature, max_new_tokens=LONGEST)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        engine = pocket.engine(folder, eos=[eos], temperature=temperature, max_new_tokens=LONGEST)
     return [one for start in range(0, count, 500) for one in engine([[BOS]] * 500, range(start, start + 500))]
 
 

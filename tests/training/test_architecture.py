@@ -71,7 +71,7 @@ def test_absent_ids_remote_code_and_pickles_are_refused(tmp_path):
 
 @pytest.mark.parametrize("architecture", ["qwen2", "gpt_neox"])
 def test_half_weights_are_the_rounded_ones_in_half_the_bytes(tmp_path, architecture):
-    from scripts.evaluation.harness import load_weights
+    from scripts.evaluation.checkpoints import load_weights
     from scripts.training.output import save_model
 
     model = make_model({**ROW, "architecture": architecture, "hidden": 48}, 500, 3, 4, seed=0)
