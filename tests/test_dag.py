@@ -57,7 +57,7 @@ def test_the_slurm_profile_plans_the_papers_models(project):
 
 
 def test_a_dry_run_of_all_targets_costs_little_beside_a_bare_start(project):
-    """Less than 3 s of CPU, the aim, or less than three bare starts of Snakemake; the better of two once parses are kept."""
+    """Less than 3 s of CPU, the aim, or less than 2.5 bare starts of Snakemake; once parses are kept, the best of three pairs."""
 
     def cpu(*arguments):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -67,8 +67,8 @@ def test_a_dry_run_of_all_targets_costs_little_beside_a_bare_start(project):
 
     whole = ("-n", "--quiet=all", "--config=scale=paper")
     cpu(*whole)
-    took, bare = [cpu(*whole) for _ in range(2)], cpu("--version")
-    assert min(took) < max(3, 3 * bare), (took, bare)
+    pairs = [(cpu(*whole), cpu("--version")) for _ in range(3)]  # one after the other: other tests slow both
+    assert any(took < max(3, 2.5 * bare) for took, bare in pairs), pairs
 
 
 def test_gpu_scale_stops_before_any_job(project):
