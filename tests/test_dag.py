@@ -57,7 +57,7 @@ def test_the_slurm_profile_plans_the_papers_models(project):
 
 
 def test_a_dry_run_of_all_targets_costs_little_beside_a_bare_start(project):
-    """Less than 3 s of CPU, the aim, or less than 2.5 bare starts of Snakemake; once parses are kept, the best of three pairs."""
+    """Less than 3 s of CPU, the aim, or less than 2.5 bare starts of Snakemake; parses kept, the best of three pairs."""
 
     def cpu(*arguments):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
