@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 BATCH = {"cpu": 64, "cuda": 16}  # of backend hf; one policy for all checkpoints
-ALL = (
-    1 << 30
-)  # of backend vllm, which forms its own batches; "auto" is the same with a bar, at which vLLM fails where bars are off
+# of backend vllm, which forms its own batches; "auto" is the same with a bar, at which vLLM fails where bars are off
+ALL = 1 << 30
 NUMBERS = {"subset": "int16", "epoch": "int16", "item": "int32", "score": "float32"}
 NAMES = ("run", "task", "filter", "metric")
 
