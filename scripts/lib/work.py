@@ -114,4 +114,6 @@ def work_folder(path: str | Path) -> Iterator[Path]:
     except BaseException:
         lock.unlink(missing_ok=True)
         raise
-    shutil.rmtree(path)
+    gone = path.with_name(f".{path.name}.{os.getpid()}")  # in one step, lest a next owner comes while files are removed
+    path.rename(gone)
+    shutil.rmtree(gone)
