@@ -39,7 +39,7 @@ from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
 from scripts.lib.work import Busy, work_folder
 from scripts.synthesis.chat import Prompt, read_prompts
-from scripts.synthesis.generators import Count, Generator, generator
+from scripts.synthesis.generators import ENGINES, Count, Generator, generator
 from scripts.synthesis.journal import Journal
 from scripts.synthesis.methods import active_reading, entigraph, mga, qa, rephrase
 from scripts.synthesis.requests import Answer, Refused, Request, hash_of
@@ -202,11 +202,11 @@ def synthesize(
 def _wave(one: Writing, mean: int) -> list[Request]:
     """The next requests of a document: as many as seem to be wanted, by the mean length of its own texts if it has any.
 
-    No more than four for each one before, and four, since the first lengths tell little, and answers may have to be paid for.
+    No more than four for each text before, and four, since the first lengths tell little, and answers may have to be paid for.
     """
     if one.texts:
         mean = max(one.tokens // len(one.texts), 1)
-    return list(islice(one.requests, min((one.part - one.tokens) // mean + 1, 4 + 4 * one.asked)))
+    return list(islice(one.requests, min((one.part - one.tokens) // mean + 1, 4 + 4 * len(one.texts))))
 
 
 def skipped(writings: Sequence[Writing]) -> dict[str, str]:
@@ -312,11 +312,11 @@ def write_shard(
         Refused: when the row asks for what cannot be done, or too many documents came to nothing.
         scripts.lib.work.Busy: when another living process writes this shard.
     """
-    if row["method"] not in METHODS:
-        raise Refused(f"key method: expected one of {', '.join(METHODS)}, found {row['method']!r}")
-    for name, given in (("--prompts", prompts), ("--model", model)):
-        if given is None and row["engine"] in {"--prompts": ("vllm", "openai"), "--model": ("vllm",)}[name]:
-            raise Refused(f"key engine: {row['engine']} needs {name}")
+    for key, known in (("method", METHODS), ("engine", ENGINES)):
+        if row[key] not in known:
+            raise Refused(f"key {key}: expected one of {', '.join(known)}, found {row[key]!r}")
+    if row["engine"] != "pocket" and prompts is None or row["engine"] == "vllm" and model is None:
+        raise Refused(f"key engine: {row['engine']} needs --{'model' if prompts else 'prompts'}")
     method, tokens_of = METHODS[row["method"]], load_tokenizer(tokenizer)
     asked = read_prompts(prompts, method.KINDS) if row["engine"] != "pocket" else {}
 
