@@ -36,7 +36,7 @@ def generator(
         prompts: by kind of request; not for pocket.
         model: the Hugging Face folder of a chat model, for vllm.
         documents: every document that will be asked about, for vllm, which reserves memory for the longest.
-        teacher: a pure function from a request and a seed to an answer's text, for pocket.
+        teacher: a pure function from a request and a seed to an answer's text, for pocket; a ValueError says that it has none.
         count: counts tokens where the engine itself does not (pocket, and an endpoint that tells no usage).
 
     Raises:
@@ -57,7 +57,10 @@ def _pocket(teacher: Callable[[Request, int], str], count: Count) -> Generator:
     def ask(requests: Sequence[Request], seeds: Sequence[int]) -> Iterator[tuple[int, Answer]]:
         for first in range(0, len(requests), BLOCK):
             block = requests[first : first + BLOCK]
-            texts = [teacher(request, seed) for request, seed in zip(block, seeds[first:], strict=False)]
+            try:
+                texts = [teacher(request, seed) for request, seed in zip(block, seeds[first:], strict=False)]
+            except ValueError as error:
+                raise Refused(f"key engine: the rule-written teacher cannot answer: {error}") from error
             new = [document for document in dict.fromkeys(one.document for one in block) if document not in lengths]
             lengths.update(zip(new, count(new), strict=True))
             for i, (request, text, tokens) in enumerate(zip(block, texts, count(texts), strict=True)):

@@ -13,13 +13,12 @@ from collections import Counter
 from math import comb
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from scripts.lib.documents import document, read_documents, write_documents
-from scripts.lib.files import read_card
+from scripts.lib.files import BrokenArtifact, read_card
 from scripts.synthesis import generate as making
+from scripts.synthesis.collect import collect, total
 from scripts.synthesis.generators import generator
 from scripts.synthesis.requests import Answer, Refused, Request
 from tests.synthesis.chat_server import KEY, serving
@@ -231,9 +230,26 @@ def test_documents_and_card_say_what_they_are(books, tokenizer, tmp_path, by_rul
 
 
 def test_a_corpus_does_not_depend_on_its_shards(books, tokenizer, tmp_path, by_rules):
-    whole = pq.read_table(write(tmp_path, books, tokenizer))
-    shards = [pq.read_table(write(tmp_path, books, tokenizer, f"{k}-of-3")) for k in (1, 2, 3)]
-    assert pa.concat_tables(shards).combine_chunks().equals(whole.combine_chunks()) and all(len(shard) for shard in shards)
+    made = {}
+    for n in (1, 3):
+        shards = [str(write(tmp_path, books, tokenizer, f"{k}-of-{n}")) for k in range(1, n + 1)]
+        assert all(len(read_documents(shard)) for shard in shards)
+        made[n] = tmp_path / f"{n}/synthesized.parquet"
+        collect(shards, made[n], tmp_path / f"{n}/samples.txt", row=ROW, code="joined")
+    assert made[1].read_bytes() == made[3].read_bytes()
+    one, three = (read_card(path)["counts"] for path in made.values())
+    assert {**one, "unused": 0, "calls": 0} == {**three, "unused": 0, "calls": 0}, "waves may ask for a few more or less"
+    assert (tmp_path / "1/samples.txt").read_text() == (tmp_path / "3/samples.txt").read_text()
+    assert ": pair | Ada, Bo\nBook" in (tmp_path / "1/samples.txt").read_text()
+    with pytest.raises(BrokenArtifact, match="another row, prompt or model made it than"):
+        collect(shards, tmp_path / "o.parquet", tmp_path / "s.txt", row={**ROW, "tokens": 5}, code="joined")
+
+
+def test_counts_of_shards_add_up():
+    one = {"tokens": 3, "calls": {"qa": {"calls": 2}}, "skipped": {"a": "No."}}
+    two = {"tokens": 4, "calls": {"qa": {"calls": 3}, "pair": {"calls": 1}}, "skipped": {"b": "Nor."}}
+    calls = {"qa": {"calls": 5}, "pair": {"calls": 1}}
+    assert total([one, two]) == {"tokens": 7, "calls": calls, "skipped": {"a": "No.", "b": "Nor."}}
 
 
 def _slow(request, seed):

@@ -1,4 +1,4 @@
-"""The engines pocket and vllm: numbered answers with their tokens; vLLM by a stand-in for the module, and the real one where it is."""
+"""The engines pocket and vllm (by a stand-in for the module): numbered answers with their tokens."""
 
 import sys
 import types
@@ -80,8 +80,7 @@ def by_vllm(model, documents=("d e f", "d"), **row):
 
 def test_vllm_is_asked_in_the_template_s_ids_with_a_seed_and_an_end_of_its_own(chat, fake):
     found = dict(by_vllm(chat, tensor_parallel=2)(ASKED, [11, 12]))
-    read = generators.__dict__  # nothing of the engine stays behind in the module
-    assert "LLM" not in read
+
     model = fake.models[0]
     assert (model.model, model.generation_config, model.tensor_parallel_size) == (str(chat), "vllm", 2)
     assert (model.dtype, model.enable_prefix_caching) == ("bfloat16", True)
@@ -129,3 +128,11 @@ def test_pocket_sees_the_request_and_its_tokens_are_counted():
 
     generate = generator({"engine": "pocket"}, teacher=teacher, count=lambda texts: [len(text.split()) for text in texts])
     assert list(generate(ASKED, [5, 6])) == [(0, Answer("entities 5 ", 3, 2, "stop")), (1, Answer("pair 6 A", 3, 3, "stop"))]
+
+
+def test_a_teacher_that_cannot_answer_says_so():
+    def teacher(request, seed):
+        raise ValueError("no made book")
+
+    with pytest.raises(Refused, match="the rule-written teacher cannot answer: no made book"):
+        list(generator({"engine": "pocket"}, teacher=teacher, count=None)(ASKED, [5, 6]))
