@@ -324,12 +324,11 @@ def write_shard(
         return [len(ids) for ids in encode(tokens_of, texts)]
 
     frame = read_documents(documents, ["id", "text"])
+    if frame.empty:
+        raise Refused(f"{documents}: no documents")
     lengths = count(frame["text"].tolist())
     part, whole = part_of(shard, len(frame)), list(zip(frame["id"], frame["text"], parts(lengths, row["tokens"]), strict=True))
     mine = whole[part.start : part.stop]
-    generate = generator(
-        row, prompts=asked, model=model, documents=[text for _, text, _ in mine], teacher=_teacher(row), count=count
-    )
     decides = {kind: _decides(row, asked, model, kind) for kind in method.KINDS}
     number = (len(mine) if method.FIRST else 0) + sum(budget for *_, budget in mine) // TYPICAL
     read = number * sum(lengths[part.start : part.stop]) // max(len(mine), 1)
@@ -340,6 +339,8 @@ def write_shard(
     )
     calls: dict[str, Counter] = {}
     with work_folder(work) as folder, Journal(folder / "answers.jsonl") as journal:
+        texts = [text for _, text, _ in mine]
+        generate = generator(row, prompts=asked, model=model, documents=texts, teacher=_teacher(row), count=count)
         start = time.monotonic()
         ask = journaled(generate, journal, lambda r, seed: hash_of(r, seed, decides[r.kind]), row["name"], calls)
         writings = synthesize(mine, row=row, method=method, ask=ask, count=count)

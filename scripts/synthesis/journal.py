@@ -1,7 +1,8 @@
 """Finished calls of a run, which a killed one finds again: a file that is only appended to, one JSON line a call.
 
-A line that was written outlives its process at once, and its machine after a second at most (it is synced that often: a sync a
-call would be the slowest part on a shared file system). A last line that a machine's end cut short is dropped.
+A line that was written outlives its process at once. It outlives its machine from the next sync on: by the first call that
+comes a second after the last sync, and at the end (a sync a call would be the slowest part on a shared file system). A last
+line that a machine's end cut short is dropped.
 """
 
 import json

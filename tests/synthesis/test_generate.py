@@ -245,6 +245,12 @@ def test_a_corpus_does_not_depend_on_its_shards(books, tokenizer, tmp_path, by_r
         collect(shards, tmp_path / "o.parquet", tmp_path / "s.txt", row={**ROW, "tokens": 5}, code="joined")
 
 
+def test_a_source_without_documents_is_named(tokenizer, tmp_path):
+    write_documents(tmp_path / "none.parquet", [], row={"name": "none"}, code="c")
+    with pytest.raises(Refused, match="none.parquet: no documents"):
+        write(tmp_path, tmp_path / "none.parquet", tokenizer)
+
+
 def test_counts_of_shards_add_up():
     one = {"tokens": 3, "calls": {"qa": {"calls": 2}}, "skipped": {"a": "No."}}
     two = {"tokens": 4, "calls": {"qa": {"calls": 3}, "pair": {"calls": 1}}, "skipped": {"b": "Nor."}}
@@ -329,7 +335,7 @@ def test_a_killed_run_of_an_endpoint_repeats_no_finished_call(root, books, token
         run = {"cwd": root, "env": {**os.environ, "WRITER_KEY": KEY}, "stderr": subprocess.DEVNULL}
         child = subprocess.Popen(command("cut"), **run)
         journal = tmp_path / "cut/answers.jsonl"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not journal.exists() or journal.read_bytes().count(b"\n") < 15:
             assert child.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
             time.sleep(0.005)
