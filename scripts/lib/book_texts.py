@@ -54,12 +54,12 @@ def summary(rng: random.Random, book: Book) -> str:
 
 
 def mains(book: Book) -> list[str]:
-    """The main characters: those of whom the first paragraph states at least three facts."""
+    """The main characters: the people of whom the first paragraph states at least three facts."""
     counts: dict[str, int] = {}
     for fact in book.paragraphs[0]:
         for name in dict.fromkeys(fact[1:]):
             counts[name] = counts.get(name, 0) + 1
-    return [name for name, count in counts.items() if count > 2] or list(counts)[:1]
+    return [name for name, count in counts.items() if count > 2 and type_of(name) == "person"] or list(counts)[:1]
 
 
 def _about(rng: random.Random, book: Book, entity: str, kept: Collection[str]) -> list[str]:

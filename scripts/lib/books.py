@@ -15,7 +15,7 @@ import yaml
 
 from scripts.lib.seeds import seed_of
 
-_HEAD = re.compile(r"([^,\n]+), ([^,\n]+), (\d{4})\.")
+_HEAD = re.compile(r"(.+), ([^,\n]+), (\d{4})\.")
 _TOKEN = re.compile(r"[A-Za-z]+|[.?!:;]|\n+")
 
 

@@ -110,10 +110,10 @@ def make_books(row: dict) -> list[dict]:
     return made
 
 
-def asked_page(rng: random.Random, book: Book, facts: set[Fact] | None = None, most: int = 8) -> str:
-    """Questions in the benchmark's wording with their answers; on these facts alone, if given."""
+def asked_page(rng: random.Random, book: Book, most: int = 8) -> str:
+    """Questions in the benchmark's wording with their answers."""
     relations = [name for r in directed() for name in (r, inverse(r))] + list(language()["compositions"])
-    pool = [(f, q) for f, q in questions(book, "probe", relations) if facts is None or f in facts]
+    pool = questions(book, "probe", relations)
     layout = language()["item"]
     return "\n".join(
         f"{layout.format(title=book.title, author=book.author, q=question)} {fill('{o}', '', fact.object)}"

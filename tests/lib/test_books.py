@@ -24,11 +24,12 @@ from scripts.lib.books import (
     sentence,
     statements,
     text_of,
+    title_of,
     type_of,
 )
 from scripts.sources.books import make_book
 
-BOOKS = [make_book(1, number, each=4 + number % 5) for number in range(60)]
+BOOKS = [make_book(1, number, each=4 + number % 5) for number in range(40)]
 ONE = {"person": "Kalidan", "thing": "Bofistone", "place": "Nelamere"}
 TWO = {"person": "Torimar", "thing": "Wiyobell", "place": "Huzaburg"}
 SMALL = """Quiet Song, Ada Pelomsson, 1901.
@@ -177,6 +178,20 @@ def test_titles_authors_and_frames_hold_no_name():
 def test_unknown_entities_are_named():
     with pytest.raises(ValueError, match="no entity 'Kalidan'"):
         article(random.Random(0), BOOKS[0], ["Kalidan", BOOKS[0].entities[0]])
+
+
+def test_a_title_may_have_commas():
+    assert title_of("Stars, Stripes, and Sand, Ada Pelomsson, 1901.\nIt rained.") == (
+        "Stars, Stripes, and Sand",
+        "Ada Pelomsson",
+    )
+    assert title_of("Stars\nAda, Pelomsson, 1901.") is None
+
+
+def test_a_summary_names_the_main_characters():
+    for book in BOOKS:
+        opening = summary(random.Random(0), book).split(". ")[0]
+        assert [type_of(name) for name in loose_names(opening)] == ["person", "person"]
 
 
 def test_texts_of_all_sizes_state_what_is_known():

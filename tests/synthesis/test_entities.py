@@ -5,7 +5,8 @@ from scripts.synthesis.entities import entities, mentions, sentences
 TEXT = """
 Then Captain Kerr looked at Mars. "Why?" asked Kerr. He thought of the Sea of Storms, and of Kerr's ship. I saw Mars again. Mars
 was red. Nobody spoke. Nobody moved, and nobody left. They said nobody had heard of Mr. Ives. Dr. Lund had, and so had Mr. Ives.
-The Sea of Storms lay below Mars. Beneath the Sea of Storms was nothing. It was Monday. On Monday came Mr. Ives. Monday passed. Kerr slept.
+The Sea of Storms lay below Mars. Beneath the Sea of Storms was nothing. It was Monday. On Monday came Mr. Ives. Monday passed.
+Kerr slept.
 """
 
 
