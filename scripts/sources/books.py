@@ -87,12 +87,18 @@ def numbers_of(row: dict) -> range:
 
 
 def row_book(row: dict, number: int) -> Book:
-    """A book of a row; in a null row (key ``null``) each tells the relations of the next one, with its own names."""
+    """A book of a row; in a null row (key ``null``) each tells the relations of the next one of its size, with its own names.
+
+    Raises:
+        ValueError: for a null row in which no other book has that size.
+    """
     each = row.get("each", [EACH])
     size = each[number % len(each)]
     if not row.get("null"):
         return make_book(row["world"], number, size)
     numbers = numbers_of(row)
+    if len(numbers) <= len(each):
+        raise ValueError(f"source {row['name']!r}, key null: expected more than {len(each)} books to take relations from")
     return make_book(row["world"], number, size, facts_of_book=numbers[(number - row["first"] + len(each)) % len(numbers)])
 
 

@@ -43,7 +43,9 @@ def test_the_book_itself_and_another():
     assert claims_of(TEXT, TEXT) == Claims(true=facts, false=0, salient=len(BOOK.paragraphs[0]))
     assert claims_of(TEXT, text_of(make_book(1, 1))) == Claims(0, facts, 0)
     null = [
-        claims_of(text_of(make_book(1, n)), text_of(row_book({"world": 1, "first": 0, "books": 40, "null": True}, n)))
+        claims_of(
+            text_of(make_book(1, n)), text_of(row_book({"name": "null", "world": 1, "first": 0, "books": 40, "null": True}, n))
+        )
         for n in range(40)
     ]
     assert 0.15 < sum(each.true for each in null) / sum(each.true + each.false for each in null) < 0.35

@@ -90,6 +90,11 @@ def test_the_null_world_tells_other_books_relations():
     assert abs(same / total - 0.25) < 3 * (0.1875 / total) ** 0.5 * 3**0.5  # as often true as a guess; four facts go together
 
 
+def test_a_null_world_of_one_book_is_refused():
+    with pytest.raises(ValueError, match="'books', key null: expected more than 1 books"):
+        make_books({**TESTED, "books": 1, "null": True})
+
+
 def test_the_base_knows_no_tested_book():
     names = {name for made in make_books(TESTED) for name in json.loads(made["meta"])["entities"]}
     titles = [json.loads(made["meta"])["title"] for made in make_books(TESTED)]

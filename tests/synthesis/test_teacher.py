@@ -20,7 +20,7 @@ from scripts.synthesis.entities import entities, mentions, sentences
 from scripts.synthesis.requests import Request
 from scripts.synthesis.teacher import KINDS, CannotAnswer, answer
 
-ROW = {"world": 1, "first": 0, "books": 40}
+ROW = {"name": "books", "world": 1, "first": 0, "books": 40}
 BOOKS = [make_book(1, number, each=4 + (number % 3 == 2)) for number in range(12)]
 NULL = [row_book({**ROW, "null": True}, number) for number in range(4)]
 PLAIN = [kind for kind in KINDS if kind not in ("entities", "active-reading-strategies", "mga-genres")]
