@@ -15,7 +15,7 @@ import pandas as pd
 
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
-from scripts.lib.files import atomic
+from scripts.lib.figures import SCALES, publish, under_title
 from scripts.lib.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = ["run", "subset", "epoch", "task", "filter", "metric", "item", "score"]
-SCALES = {
-    "smoke": "smoke: models of seconds; no claim is judged",
-    "laptop": "laptop analogue: models trained from scratch by the workflow",
-    "gpu": "gpu: small models from the hub",
-    "paper": "paper: the paper's models and sizes",
-}
-INK = "#444444"  # of notes
 COVER = "items and subsets, not pretraining seeds"
 DRAWS = 10_000
 ACROSS = 4  # panels in a row
@@ -220,35 +213,8 @@ def make(
     verdicts = claims_.judge(entries, findings(found, epochs, row, entries, draws), row["scale"])
     by_name = {entry["claim"]: entry for entry in verdicts}
     drawn = draw(table, row, look, footer(table, by_name, row), macro=macro, more=[lambda axis: panel(axis, by_name)])
-    said_of = {"artifact": artifact, "code": code, "draws": draws}
+    said_of = {"artifact": artifact, "code": code, "cover": COVER, "draws": draws}
     publish(drawn, pd.concat([table, more]), verdicts, pdf, png, csv, judged, row=row, **said_of)
-
-
-def publish(
-    figure: "Figure",
-    table: pd.DataFrame,
-    verdicts: list[dict],
-    pdf: str,
-    png: str,
-    csv: str,
-    judged: str,
-    *,
-    row: dict,
-    artifact: str,
-    code: str,
-    cover: str = COVER,
-    **more: object,
-) -> None:
-    """Write the four files of a figure: every plotted number, the verdicts with what their intervals cover, and the pictures.
-
-    ``artifact`` says whose claims these are; ``more`` goes into the JSON of the verdicts.
-    """
-    with atomic(csv) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
-    reading = "low and high are one-sided bounds at level"
-    about = {"artifact": artifact, "figure": row["name"], "scale": row["scale"], "code": code, "intervals_cover": cover}
-    claims_.write_claims(judged, verdicts, **about, reading=reading, **more)
-    figures.save(figure, pdf, png)
 
 
 def make_as_asked(snakemake: object, **parts: object) -> None:
@@ -439,21 +405,6 @@ def panel_of(axis: "Axes", table: pd.DataFrame, row: dict, look: dict[str, dict]
     under_title(axis, note)
 
 
-def under_title(axis: "Axes", note: str) -> None:
-    """A small line between a panel's title and its frame; the title needs ``pad=11``."""
-    axis.annotate(
-        note,
-        (0.5, 1),
-        (0, 2.2),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=7,
-        color=INK,
-    )
-
-
 def limits(table: pd.DataFrame) -> tuple[float, float]:
     """Limits of y: what the arms and their bands need, at least 2 points; controls widen it to twice that at most."""
     arms, controls = table[table["kind"] == "arm"], table[table["kind"] == "control"]
@@ -466,8 +417,3 @@ def limits(table: pd.DataFrame) -> tuple[float, float]:
         low = max(min(low, controls["mean"].min()), low - room / 2)
         high = min(max(high, controls["mean"].max()), high + room / 2)
     return low - 0.06 * (high - low), high + 0.06 * (high - low)
-
-
-def said(entry: dict, unit: str = "") -> str:
-    """An entry of claims.json in short: ``+2.65 [+1.67, +3.62], reproduced``."""
-    return f"{entry['estimate']:+.2f} [{entry['low']:+.2f}, {entry['high']:+.2f}]{unit}, {entry['verdict']}"

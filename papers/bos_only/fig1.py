@@ -181,7 +181,7 @@ def footer(judged: dict[str, dict], row: dict) -> list[str]:
         f"{curves.SCALES[row['scale']]}. a: figure 5; bars \u00b11 sd over subsets. b: figures 6 (likelihood at 1.25, "
         "macro area) and 4 (peak on word problems). c: figures 8 and 7. d: figure 10. Lines in b and d: their intervals.",
         f"Order of sources by t intervals over {one['subsets']} subsets: {judged['fig1-order']['verdict'].upper()}.  "
-        f"Self above same lineage: {curves.said(one)}.  Same lineage above another family: {curves.said(other)}.",
+        f"Self above same lineage: {figures.said(one)}.  Same lineage above another family: {figures.said(other)}.",
     ]
     return [line for part in text for line in textwrap.wrap(part, 131)]
 

@@ -104,7 +104,7 @@ def footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[str
         f"{curves.SCALES[row['scale']]}. {row['student']} (B) trained on samples of {row['models']['other t1.0']} (A) and, "
         f"dashed, on its own; {subsets} subsets. Lines: mean over subsets; bands: \u00b11 sd across them.",
         f"Crossed interaction at temperature 1, macro area: (A own - A on B's) + (B own - B on A's) = {a['estimate']:+.2f} "
-        f"{b['estimate']:+.2f} = {curves.said(cross)}. Text quality drops out of this sum. Bounds cover {curves.COVER}.",
+        f"{b['estimate']:+.2f} = {figures.said(cross)}. Text quality drops out of this sum. Bounds cover {curves.COVER}.",
         f"Panels in which the other's text is better than B's own after Holm: {'; '.join(better) or 'none'}.",
         curves.MARKED,
     ]

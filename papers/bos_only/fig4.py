@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from papers.bos_only import curves
-from papers.bos_only.curves import COVER, DRAWS, INK
+from papers.bos_only.curves import COVER, DRAWS
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
+from scripts.lib.figures import INK
 from scripts.lib.files import read_card
 from scripts.lib.seeds import seed_of
 
@@ -218,9 +219,9 @@ def _footer(table: pd.DataFrame, judged: list[dict], thresholds: dict, row: dict
     return [
         f"{curves.SCALES[row['scale']]}. Cosines by {row['embedder']}; the split is at {thresholds['how']}. Lines: means over "
         f"subsets; bands: \u00b11 sd; equal tokens on both sides. Cosine to word problems, median (99th percentile): {said}.",
-        f"Difference of peaks: {curves.said(equal)}. Two one-sided tests; intervals cover {COVER}.",
+        f"Difference of peaks: {figures.said(equal)}. Two one-sided tests; intervals cover {COVER}.",
         f"Near and far text help alike: {by_name['fig4-alike']['verdict'].upper()}.  "
-        f"Below gains: {curves.said(by_name['fig4-below-gains'])}.  Above gains: {curves.said(by_name['fig4-above-gains'])}.",
+        f"Below gains: {figures.said(by_name['fig4-below-gains'])}.  Above gains: {figures.said(by_name['fig4-above-gains'])}.",
     ]
 
 
@@ -286,7 +287,7 @@ def fig4(
     verdicts = claims_.judge(entries, findings(values, found[ARMS[0], outcome].epochs, entries, draws), row["scale"])
     both = pd.concat([table, changes[changes["task"] == outcome].assign(panel="change")], ignore_index=True)
     drawn = draw(table, changes, verdicts, thresholds, row)
-    about = {"artifact": "fig4", "code": code, "draws": draws, "threshold": thresholds["how"]}
+    about = {"artifact": "fig4", "code": code, "cover": COVER, "draws": draws, "threshold": thresholds["how"]}
     curves.publish(drawn, both.assign(threshold=thresholds["value"]), verdicts, pdf, png, csv, judged, row=row, **about)
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from papers.bos_only import curves
-from papers.bos_only.curves import COVER, DRAWS, INK
+from papers.bos_only.curves import COVER, DRAWS
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
+from scripts.lib.figures import INK
 from scripts.lib.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[st
     """The lines under the panels: scale, n, what bands and intervals cover, verdicts."""
     arms = table[table["kind"] == "arm"]
     subsets, items = arms["subsets"].iloc[0], table.loc[table["task"] == "macro", "items"].iloc[0]
-    said = [f"{sign}: {curves.said(one)}." for one, sign in ((by_name[name], sign) for name, sign in SIGNS.items())]
+    said = [f"{sign}: {figures.said(one)}." for one, sign in ((by_name[name], sign) for name, sign in SIGNS.items())]
     trend, gain = by_name["fig5-trend"], by_name["fig5-self-gains"]
     return [
         f"{curves.SCALES[row['scale']]}. Samples at temperature {row['temperature']}; {items:,} items, {subsets} subsets. "
@@ -134,7 +135,7 @@ def _footer(table: pd.DataFrame, by_name: dict[str, dict], row: dict) -> list[st
         f"Decided on the macro change over log(1 + epoch), Holm over three. Intervals cover {COVER}.",
         f"Order: {by_name['fig5-order']['verdict'].upper()}.  " + "  ".join(said),
         f"Trend over tasks (Page): p = {trend['p']:.2g}, {trend['verdict']}.  "
-        f"Largest gain of self over epochs: {curves.said(gain)}.",
+        f"Largest gain of self over epochs: {figures.said(gain)}.",
     ]
 
 

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from papers.bos_only import curves
-from papers.bos_only.curves import COVER, DRAWS, INK
+from papers.bos_only.curves import COVER, DRAWS
 from scripts.audits.nll import length_for
 from scripts.lib import claims as claims_
 from scripts.lib import figures, statistics
+from scripts.lib.figures import INK
 from scripts.lib.files import read_card
 from scripts.lib.seeds import seed_of
 
@@ -255,14 +256,14 @@ def footer(table: pd.DataFrame, judged: list[dict], curve: pd.DataFrame, uniform
         f"{curves.SCALES[row['scale']]}. Scorer {row['scorer']}. Means (dashed), by rising temperature: {said}; "
         f"a uniform guess {uniform:.2f}.",
         "EOS counts where a document ended by itself, BOS never. Intervals resample documents, 5 % on either side.",
-        f"Converged: {by_name[f'{name}-converged']['verdict'].upper()}.  Gap at 1.25: {curves.said(gap)}.  "
-        f"Smallest by: {curves.said(smallest)}.",
+        f"Converged: {by_name[f'{name}-converged']['verdict'].upper()}.  Gap at 1.25: {figures.said(gap)}.  "
+        f"Smallest by: {figures.said(smallest)}.",
     ]
     if f"{name}-opposite-effects" in by_name:
         own, cross = by_name["fig6-own-helps"], by_name["fig6-cross-harms"]
         lines.append(
             f"Opposite effects of training, at temperature {row['temperature']}: "
-            f"{by_name['fig6-opposite-effects']['verdict'].upper()}.  Own: {curves.said(own)}.  Cross: {curves.said(cross)}."
+            f"{by_name['fig6-opposite-effects']['verdict'].upper()}.  Own: {figures.said(own)}.  Cross: {figures.said(cross)}."
         )
     if row["scale"] in PUBLISHED and f"{name}-own-mean" in by_name:
         printed = by_name[f"{name}-own-mean"]["published"]

@@ -52,7 +52,7 @@ def findings(found: curves.Found, epochs: np.ndarray, row: dict, claims: dict[st
 def footer(table, by_name: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels: scale, n, what bands and intervals cover, verdicts."""
     subsets = table.loc[table["kind"] == "arm", "subsets"].iloc[0]
-    shares = [f"{name} {curves.said(by_name[f'fig7-{key}-share'])}" for key, name in BENCHMARKS.items()]
+    shares = [f"{name} {figures.said(by_name[f'fig7-{key}-share'])}" for key, name in BENCHMARKS.items()]
     return [
         f"{curves.SCALES[row['scale']]}. {row['student']} trained on its own samples; controls of equal steps; {subsets} "
         "subsets of self, controls may have fewer. Lines: mean over subsets; band: \u00b11 sd across them.",

@@ -390,9 +390,9 @@ def _footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
         entry = by_name[f"fig8-{task}-forgotten"]
         drops.append(
             f"{task} {entry['base']} to {entry['last']:.3g} ({entry['gained']:.3g} gained, {entry['lost']:.3g} lost), share "
-            f"{curves.said(entry)}"
+            f"{figures.said(entry)}"
         )
-        likely.append(f"{task} {curves.said(by_name[f'fig8-{task}-less-likely'])}")
+        likely.append(f"{task} {figures.said(by_name[f'fig8-{task}-less-likely'])}")
         for column in ("corpus", "trained"):
             part = table[(table["task"] == task) & (table["quantity"] == f"suffixes in {column}")]
             where = "the corpus" if column == "corpus" else "what was trained on"
@@ -403,7 +403,7 @@ def _footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
     at = []
     for name in row["controls"]:
         entry = by_name[f"fig8-below-{name}"]
-        found = curves.said(entry) if entry["common_loss"] else f"no loss above the base's in common, {entry['verdict']}"
+        found = figures.said(entry) if entry["common_loss"] else f"no loss above the base's in common, {entry['verdict']}"
         at.append(f"{name.replace('_', ' ')} {found}")
     return [
         f"{curves.SCALES[row['scale']]}. Greedy completion of every training passage of the held-out half; {subsets} subsets "

@@ -1,19 +1,28 @@
-"""The look of every figure: colours, sizes, ticks, footer, and files that come out the same each time."""
+"""The look of every figure: colours, sizes, ticks, words, footer, and its four files, which come out the same each time."""
 
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.lib import claims as claims_
 from scripts.lib.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 WIDTH = 7.0  # inches: two columns of a paper
 # Okabe and Ito's palette, the four that also differ in lightness when printed in grey (0, 38, 50 and 68 % of white)
 COLOURS = {"black": "#000000", "blue": "#0072B2", "vermilion": "#D55E00", "orange": "#E69F00"}
 GREY = "#7a7a7a"
+INK = "#444444"  # of notes
+SCALES = {
+    "smoke": "smoke: models of seconds; no claim is judged",
+    "laptop": "laptop analogue: models trained from scratch by the workflow",
+    "gpu": "gpu: small models from the hub",
+    "paper": "paper: the paper's models and sizes",
+}
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 7.0,
@@ -87,3 +96,50 @@ def save(figure: "Figure", *paths: str | Path) -> None:
 
         with atomic(path) as beside, matplotlib.rc_context(STYLE):
             figure.savefig(beside, format=kind, metadata=blank[kind])
+
+
+def under_title(axis: "Axes", note: str) -> None:
+    """A small line between a panel's title and its frame; the title needs ``pad=11``."""
+    axis.annotate(
+        note,
+        (0.5, 1),
+        (0, 2.2),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=7,
+        color=INK,
+    )
+
+
+def said(entry: dict, unit: str = "") -> str:
+    """An entry of claims.json in short: ``+2.65 [+1.67, +3.62], reproduced``."""
+    return f"{entry['estimate']:+.2f} [{entry['low']:+.2f}, {entry['high']:+.2f}]{unit}, {entry['verdict']}"
+
+
+def publish(
+    figure: "Figure",
+    table: "DataFrame",
+    verdicts: list[dict],
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    row: dict,
+    artifact: str,
+    code: str,
+    cover: str,
+    **more: object,
+) -> None:
+    """Write the four files of a figure: every plotted number, the verdicts with what their intervals cover, and the pictures.
+
+    ``artifact`` says whose claims these are, ``cover`` what their intervals do; ``more`` goes into the JSON of the verdicts.
+    """
+    with atomic(csv) as beside:
+        table.to_csv(beside, index=False, float_format="%.6g")
+    reading = "low and high are one-sided bounds at level"
+    about = {"artifact": artifact, "figure": row["name"], "scale": row["scale"], "code": code, "intervals_cover": cover}
+    claims_.write_claims(judged, verdicts, **about, reading=reading, **more)
+    save(figure, pdf, png)
