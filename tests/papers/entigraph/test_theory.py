@@ -32,7 +32,7 @@ def by_hand():
 
 
 def test_a_graph_by_hand():
-    """From 0 to 3 the path is 1, 2, 3: drawing (0, 3) teaches (0, 2) and (0, 3); nothing leads to 0, so (3, 0) teaches nothing."""
+    """From 0 to 3 the path is 1, 2, 3: drawing (0, 3) teaches (0, 2) and (0, 3); nothing leads to 0."""
     known = by_hand()
     on = theory.paths(known)
     assert [sorted(np.flatnonzero(on[0, y])) for y in range(4)] == [[], [1], [1, 2], [1, 2, 3]]

@@ -1,0 +1,1 @@
+"""Synthetic bootstrapped pretraining (arXiv 2509.15248): the artifacts of SBP."""
