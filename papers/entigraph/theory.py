@@ -149,11 +149,12 @@ def bounds(entities: int, degree: float, steps: np.ndarray) -> tuple[np.ndarray,
 
 
 def straightness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """R squared of the least-squares line through (x, y), for each line of ``y`` (..., points)."""
+    """R squared of the least-squares line through (x, y), for each line of ``y`` (..., points); 1 where y is constant."""
     slope = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
     centred = y - y.mean(-1, keepdims=True)
     rest = centred - (centred @ slope)[..., None] * (x - x.mean())
-    return 1 - (rest**2).sum(-1) / (centred**2).sum(-1)
+    total = (centred**2).sum(-1)
+    return 1 - (rest**2).sum(-1) / np.where(total > 0, total, 1)
 
 
 def middle(entities: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """The five-letter world of SBP's thought experiment (arXiv 2509.15248): what training reaches where nothing can be learned.
 
 Reads nothing but the row; makes letters.csv: one line per world, replicate, arm and moment of training, with losses on letters
-that no model was trained on.
+that no model was trained on, and beside them what share of the letters an arm trains on are their predecessor's successor.
 
 A world has documents of letters 0 to 4. The first is uniform; each further one is the successor (in a circle) of the letter
 before it with probability `follows`, or one of the other four in equal parts. At 0.2 that is the thought experiment: letters
@@ -193,6 +193,7 @@ def experiment(world: str, replicate: int, row: dict) -> list[dict]:
             for name, values in (("sampled", sampled), ("expected", expected)):
                 line |= {name: values.mean(), f"{name}_error": values.std(ddof=1) / np.sqrt(len(values))}
             line |= {"heldout": len(sampled) * row["length"], "synthetic_share": share, "parameters": parameters(model)}
+            line |= {"successors": float(((documents[:, 1:] - documents[:, :-1]) % LETTERS == 1).mean())}
             lines.append(line)
         return model
 
