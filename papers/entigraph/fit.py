@@ -71,8 +71,9 @@ def _project(times: np.ndarray, tokens: np.ndarray, accuracy: np.ndarray, error:
     return found, found[0] / error + terms @ found[1:] - accuracy / error
 
 
-def _starts(tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray, low: float, high: float) -> list[np.ndarray]:
+def _starts(tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray) -> list[np.ndarray]:
     """Logarithms of time constants to start from: where the best mixture of many fixed ones has its weight, and spread out."""
+    low, high = _range(tokens)
     atoms = np.linspace(low, high, ATOMS)
     weights = _project(np.exp(atoms), tokens, accuracy, error)[0][1:]
     at, weights = atoms[weights > 0], weights[weights > 0]
@@ -84,43 +85,46 @@ def _starts(tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray, low: fl
     return [np.array([(a * w).sum() / w.sum() for a, w in groups]), *spread]
 
 
-def fit_mixture(
-    tokens: np.ndarray,
-    accuracy: np.ndarray,
-    error: np.ndarray,
-    starts: list[np.ndarray] | None = None,
-    precision: float = 1e-14,
-) -> Mixture:
-    """Three exponentials through (tokens in millions, accuracy in points, standard error in points), weighted least squares.
+def _range(tokens: np.ndarray) -> tuple[float, float]:
+    """Logarithms of the least and the largest time constant that points at these tokens can show."""
+    return float(np.log(tokens[tokens > 0].min() / 3)), float(np.log(30 * tokens.max()))
 
-    Deterministic. Time constants lie between a third of the smallest number of tokens above 0 and thirty times the largest.
-    ``starts`` are logarithms of time constants to start from, by default some that the points suggest; ``precision`` is where
-    the search stops, relative to the sum of squares.
 
-    Raises:
-        ValueError: with fewer points than a mixture has numbers to choose, 7.
-    """
+def _search(starts: list[np.ndarray], tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray, precision: float) -> Mixture:
+    """The best mixture found from several logarithms of time constants, searched down to a relative precision."""
     from scipy.optimize import least_squares
 
-    tokens, accuracy, error = (np.asarray(each, float) for each in (tokens, accuracy, error))
-    if len(tokens) < 2 * TERMS + 1:
-        raise ValueError(f"{len(tokens)} points: expected {2 * TERMS + 1} or more for {TERMS} exponentials")
-    low, high = np.log(tokens[tokens > 0].min() / 3), np.log(30 * tokens.max())
+    low, high = _range(tokens)
 
     def rest(logs: np.ndarray) -> np.ndarray:
         return _project(np.exp(logs), tokens, accuracy, error)[1]
 
-    best = None
-    for start in starts or _starts(tokens, accuracy, error, low, high):
-        inside = np.clip(start, low + 1e-6, high - 1e-6)
-        stop = {"ftol": precision, "xtol": precision, "gtol": precision, "max_nfev": 400}
-        found = least_squares(rest, inside, bounds=(low, high), **stop)
-        if best is None or found.cost < best.cost:
-            best = found
-    order = np.argsort(best.x)
-    times = np.exp(best.x[order])
+    stop = {"ftol": precision, "xtol": precision, "gtol": precision, "max_nfev": 400}
+    inside = [np.clip(start, low + 1e-6, high - 1e-6) for start in starts]
+    found = min((least_squares(rest, start, bounds=(low, high), **stop) for start in inside), key=lambda one: one.cost)
+    times = np.exp(np.sort(found.x))
     values = _project(times, tokens, accuracy, error)[0]
     return Mixture(float(values[0]), values[1:], times)
+
+
+def fit_mixture(tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray) -> Mixture:
+    """Three exponentials through (tokens in millions, accuracy in points, standard error in points), weighted least squares.
+
+    Deterministic. Time constants lie between a third of the smallest number of tokens above 0 and thirty times the largest.
+
+    Raises:
+        ValueError: with fewer points than a mixture has numbers to choose, 7.
+    """
+    tokens, accuracy, error = (np.asarray(each, float) for each in (tokens, accuracy, error))
+    if len(tokens) < 2 * TERMS + 1:
+        raise ValueError(f"{len(tokens)} points: expected {2 * TERMS + 1} or more for {TERMS} exponentials")
+    return _search(_starts(tokens, accuracy, error), tokens, accuracy, error, 1e-14)
+
+
+def refit(fitted: Mixture, tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray) -> Mixture:
+    """A fit to redrawn points, in less time: from an earlier fit's time constants and from what the points suggest."""
+    starts = [np.log(fitted.times), _starts(tokens, accuracy, error)[0]]
+    return _search(starts, tokens, accuracy, error, 1e-6)
 
 
 def fit_line(tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray) -> Line:
@@ -135,11 +139,15 @@ def aic(model: Mixture | Line, tokens: np.ndarray, accuracy: np.ndarray, error: 
     return float((((model.at(tokens) - accuracy) / error) ** 2).sum()) + 2 * numbers
 
 
-def preference(tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray, **how: object) -> float:
-    """AIC of the log line less that of the mixture, both fitted to the points with tokens; above 0 speaks for the mixture."""
-    some = np.asarray(tokens) > 0
-    points = [np.asarray(each, float)[some] for each in (tokens, accuracy, error)]
-    return aic(fit_line(*points), *points) - aic(fit_mixture(*points, **how), *points)
+def with_tokens(points: pd.DataFrame) -> list[np.ndarray]:
+    """Tokens, accuracy and error of the points whose tokens have a logarithm."""
+    return list(points[points["tokens"] > 0][["tokens", "accuracy", "error"]].to_numpy().T)
+
+
+def preference(mixture: Mixture, tokens: np.ndarray, accuracy: np.ndarray, error: np.ndarray) -> float:
+    """AIC of the log line through the points less that of a mixture fitted to them; above 0 speaks for the mixture."""
+    line = fit_line(tokens, accuracy, error)
+    return aic(line, tokens, accuracy, error) - aic(mixture, tokens, accuracy, error)
 
 
 def redrawn(fitted: Mixture | Line, tokens: np.ndarray, error: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -148,13 +156,8 @@ def redrawn(fitted: Mixture | Line, tokens: np.ndarray, error: np.ndarray, draws
 
 
 def refits(fitted: Mixture, tokens: np.ndarray, error: np.ndarray, draws: int, seed: int) -> list[Mixture]:
-    """Fits to redrawn points (parametric bootstrap), each from the fit's time constants and from what its points suggest."""
-    low, high = np.log(tokens[tokens > 0].min() / 3), np.log(30 * tokens.max())
-    out = []
-    for drawn in redrawn(fitted, tokens, error, draws, seed):
-        starts = [np.log(fitted.times), *_starts(tokens, drawn, error, low, high)[:1]]
-        out.append(fit_mixture(tokens, drawn, error, starts, precision=1e-7))
-    return out
+    """Fits to points redrawn from a fit: the parametric bootstrap."""
+    return [refit(fitted, tokens, accuracy, error) for accuracy in redrawn(fitted, tokens, error, draws, seed)]
 
 
 # --- what is given ----------------------------------------------------------------------------------------------------------
@@ -228,12 +231,11 @@ def findings(
         nothing = {"estimate": 0.0, "low": -NOTHING, "high": NOTHING, "points": 0}
         out |= {name: dict(nothing) for name in ("fit-mixture", "fit-asymptote", "fit-end")}
     else:
-        tokens, accuracy, error = own.to_numpy().T
-        some = tokens > 0
-        line = fit_line(tokens[some], accuracy[some], error[some])
-        observed = preference(tokens, accuracy, error)
-        chance = redrawn(line, tokens[some], error[some], draws, seed_of("fit", "log line"))
-        null = np.array([preference(tokens[some], one, error[some], precision=1e-7) for one in chance])
+        tokens, accuracy, error = with_tokens(own)
+        mixture = fit_mixture(tokens, accuracy, error)
+        observed = preference(mixture, tokens, accuracy, error)
+        chance = redrawn(fit_line(tokens, accuracy, error), tokens, error, draws, seed_of("fit", "log line"))
+        null = np.array([preference(refit(mixture, tokens, one, error), tokens, one, error) for one in chance])
         level = claims["fit-mixture"]["level"]
         low, high = observed - np.quantile(null, [1 - level, level])
         aside = {"preference": observed, "p": float((1 + (null >= observed).sum()) / (1 + draws)), "points": len(own)}
@@ -263,8 +265,7 @@ def plotted(given: dict[str, tuple[pd.DataFrame, list[Mixture]]], printed: Mixtu
         parts.append(
             pd.DataFrame({"panel": panel, "series": "fit", "x": grid, "y": fitted[0].at(grid), "low": low, "high": high})
         )
-        some = tokens > 0
-        line = fit_line(tokens[some], accuracy[some], error[some])
+        line = fit_line(*with_tokens(points))
         parts.append(pd.DataFrame({"panel": panel, "series": "log line", "x": grid[1:], "y": line.at(grid[1:])}))
         ends = [one.asymptote for one in fitted]
         parts.append(pd.DataFrame({"panel": panel, "series": "asymptote", "x": range(-1, len(ends) - 1), "y": ends}))
@@ -348,7 +349,7 @@ def footer(given: dict, judged: list[dict], recovered: float, error: float, row:
     by_name = {entry["claim"]: entry for entry in judged}
     points, fitted = given["printed"]
     low, high = statistics.interval(np.array([one.asymptote for one in fitted[1:]]), 0.05)
-    said = preference(*points.to_numpy().T)
+    said = preference(fit_mixture(*with_tokens(points)), *with_tokens(points))
     lines = [
         f"Scale: {row['scale']}. Left: not the paper's measurements but {len(points)} samples of its printed curve; error "
         f"bars: one standard error of {row['items']:,} questions ({error:.2f} points). Refits: points redrawn with that noise.",

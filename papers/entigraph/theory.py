@@ -256,7 +256,7 @@ def draw(table: pd.DataFrame, judged: list[dict], row: dict) -> "Figure":
     height = 2.78 + 0.137 * len(lines)
     with matplotlib.rc_context(figures.STYLE):
         figure, axes = plt.subplots(1, 3, figsize=(figures.WIDTH, height), gridspec_kw={"width_ratios": (1.55, 1, 1)})
-        figure.subplots_adjust(left=0.062, right=0.988, top=1 - 0.4 / height, bottom=1 - 2.1 / height, wspace=0.3)
+        figure.subplots_adjust(left=0.062, right=0.988, top=1 - 0.4 / height, bottom=1 - 2.1 / height, wspace=0.36)
         _growth(axes[0], table, row)
         _first(axes[1], table)
         _plateau(axes[2], table, row)
@@ -272,7 +272,7 @@ def _growth(axis: "Axes", table: pd.DataFrame, row: dict) -> None:
     line, exact = of["growth", "simulated"], of["growth", "expected"]
     low, high = of["bound", "lower"], of["bound", "upper"]
     blue, orange = figures.COLOURS["blue"], figures.COLOURS["orange"]
-    label = "bounds of the theorem, epsilon 0"
+    label = "bounds of the theorem (\u03b5 = 0)"
     axis.fill_between(low["x"], low["y"], high["y"], color=orange, alpha=0.22, linewidth=0, label=label)
     for bound in (low, high):
         axis.plot(bound["x"], bound["y"], color=orange, linewidth=0.8)
@@ -306,6 +306,7 @@ def _first(axis: "Axes", table: pd.DataFrame) -> None:
     axis.plot(mine["x"], straight, color="black", linewidth=0.9, linestyle=(0, (2, 2)), label="straight line")
     axis.set_xlim(0, EARLY)
     axis.set_xlabel("steps", labelpad=1)
+    axis.set_ylabel("density", labelpad=1)
     axis.set_title("the first steps", fontweight="bold", pad=11)
     figures.under_title(axis, f"R\u00b2 {straightness(mine['x'].to_numpy(), mine['y'].to_numpy()):.4f}")
     axis.legend(frameon=False, loc="upper left", handlelength=2.2, borderaxespad=0.2)
@@ -322,6 +323,7 @@ def _plateau(axis: "Axes", table: pd.DataFrame, row: dict) -> None:
     axis.set_ylim(-0.03, 1.25)
     axis.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axis.set_xlabel("known relations an entity, \u03bb", labelpad=1)
+    axis.set_ylabel("reachable density", labelpad=1)
     axis.set_title("the plateau", fontweight="bold", pad=11)
     figures.under_title(axis, f"V = {row['entities']}, {int(dots['n'].iloc[0])} graphs each")
     axis.legend(frameon=False, loc="upper left", handlelength=2.2, borderaxespad=0.2)

@@ -61,11 +61,11 @@ def findings(table: pd.DataFrame, claims: dict[str, dict]) -> dict[str, dict]:
     for world, lines in (("without anything to learn", plain), ("with something to learn", learnable)):
         if missing := sorted(set(ARMS) - set(lines["arm"])):
             raise ValueError(f"letters.csv: the world {world}: no run of {', '.join(missing)}")
-    uniform, own = float(np.log(LETTERS)), learnable[learnable["arm"] != "synthetic"]
+    uniform = float(np.log(LETTERS))
     values = {
         "alphabet-none-below": plain.assign(value=plain["sampled"] - uniform),
         "alphabet-learnable-below": learnable.assign(value=uniform - learnable["expected"]),
-        "alphabet-learnable-learned": own.assign(value=own["expected"] - own["entropy"]),
+        "alphabet-learnable-learned": learnable.assign(value=learnable["expected"] - learnable["entropy"]),
     }
     above = plain.assign(value=plain["expected"] - uniform)
     values |= {f"alphabet-{arm}": above[above["arm"] == arm] for arm in ARMS}
@@ -182,8 +182,8 @@ def footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
         "less. Expected: its mean over what might have come after the same contexts, which no model brings below the entropy.",
         f"Less ln 5: repeated {said('alphabet-repeated')}; synthetic {said('alphabet-synthetic')}; "
         f"unique {said('alphabet-unique')}. Lowest sampled loss: {said('alphabet-none-below')}.",
-        f"Something to learn: least below ln 5 {said('alphabet-learnable-below')}; most above the entropy, "
-        f"of repeated and unique, {said('alphabet-learnable-learned')}.",
+        f"Something to learn: least below ln 5 {said('alphabet-learnable-below')}; most above the entropy "
+        f"{said('alphabet-learnable-learned')}.",
         f"Thought experiment: {by_name['alphabet-thought-experiment']['verdict'].upper()}.",
     ]
 

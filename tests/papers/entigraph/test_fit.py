@@ -81,10 +81,23 @@ def test_the_line_and_aic():
 
 def test_which_shape_is_preferred_follows_the_truth():
     sharp, error = fit.Mixture(60.0, np.array([5.0, 5.0, 10.0]), np.array([0.3, 4.0, 40.0])), np.full(len(TOKENS), 0.2)
-    assert fit.preference(TOKENS, sharp.at(TOKENS), error) > 10
-    some = TOKENS > 0
-    straight = 40 + 4.5 * np.log10(TOKENS[some])
-    assert fit.preference(TOKENS[some], straight, error[some]) < 0
+    straight = np.append(30.0, 40 + 4.5 * np.log10(TOKENS[1:]))
+    for accuracy, preferred in ((sharp.at(TOKENS), True), (straight, False)):
+        points = fit.with_tokens(pd.DataFrame({"tokens": TOKENS, "accuracy": accuracy, "error": error}))
+        assert len(points[0]) == len(TOKENS) - 1
+        found = fit.preference(fit.fit_mixture(*points), *points)
+        assert found > 10 if preferred else found < 0
+
+
+def test_a_refit_in_less_time_is_next_to_as_good():
+    printed, _ = fit.printed_curve(CURVE)
+    error = fit.binomial_error(printed.at(TOKENS), 4609)
+    for accuracy in fit.redrawn(printed, TOKENS, error, 5, 3):
+        quick, whole = (
+            (((one.at(TOKENS) - accuracy) / error) ** 2).sum()
+            for one in (fit.refit(printed, TOKENS, accuracy, error), fit.fit_mixture(TOKENS, accuracy, error))
+        )
+        assert whole - 1e-9 <= quick < whole + 0.2
 
 
 def own(accuracy, error=0.2):

@@ -20,7 +20,7 @@ ROW = {
     "neighbours": 2,
     "heldout": 50,
     "glance": 10,
-    "architecture": "llama",
+    "architecture": "gpt_neox",
     "hidden": 8,
     "layers": 1,
     "heads": 1,
@@ -137,7 +137,7 @@ def test_all_arms_have_equal_budgets_and_everything_is_repeatable(tables):
     assert table.groupby(["world", "arm"])["letters"].max().unique().tolist() == [60 * 8 * 4]
     assert table.groupby(["world", "arm"]).size().unique().tolist() == [letters.MOMENTS]
     last = table[table["letters"] == 60 * 8 * 4]
-    assert set(last["heldout"]) == {400} and set(last["parameters"]) == {520}
+    assert set(last["heldout"]) == {400} and set(last["parameters"]) == {576}
     assert (table["expected"] >= table["entropy"] - 1e-9).all()
     assert set(last.loc[last["arm"] == "synthetic", "synthetic_share"]) == {0.25}
 
