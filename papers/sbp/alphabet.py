@@ -78,18 +78,16 @@ def findings(table: pd.DataFrame, claims: dict[str, dict]) -> dict[str, dict]:
 def plotted(table: pd.DataFrame, level: float) -> pd.DataFrame:
     """Every plotted number: panel, world, arm, quantity, x in letters, y in nats with low and high, n replicates.
 
-    training: expected loss on new letters less the entropy, by letters trained; end: sampled, expected and training loss less
-    the entropy, after all letters.
+    training: expected loss on new letters less the entropy, by letters trained, and the least and the largest of replicates;
+    end: sampled, expected and training loss less the entropy, after all letters, with t intervals.
     """
-    last, lines = at_end(table), []
-    for panel, quantities, part in (
-        ("training", ("expected",), table),
-        ("end", ("sampled", "expected", "trained"), last),
-    ):
+    lines = []
+    for panel, part in (("training", table), ("end", at_end(table))):
         for (world, arm, letters), some in part.groupby(["world", "arm", "letters"], sort=False):
-            for quantity in quantities:
+            for quantity in ("expected",) if panel == "training" else ("sampled", "expected", "trained"):
                 values = (some[quantity] - some["entropy"]).to_numpy()
-                found = statistics.t_interval(values, level)
+                spread = values.mean(), values.min(), values.max()
+                found = spread if panel == "training" else statistics.t_interval(values, level)
                 lines.append((panel, world, arm, quantity, letters, *found, len(values)))
     return pd.DataFrame(lines, columns=["panel", "world", "arm", "quantity", "x", "y", "low", "high", "n"])
 
@@ -106,8 +104,9 @@ def draw(table: pd.DataFrame, numbers: pd.DataFrame, judged: list[dict], row: di
     worlds = table.drop_duplicates("world").set_index("world")
     height = 2.78 + 0.137 * len(lines)
     with matplotlib.rc_context(figures.STYLE):
-        figure, axes = plt.subplots(1, 3, figsize=(figures.WIDTH, height), gridspec_kw={"width_ratios": (1, 1, 1.25)})
-        figure.subplots_adjust(left=0.075, right=0.988, top=1 - 0.4 / height, bottom=1 - 2.1 / height, wspace=0.33)
+        figure = plt.figure(figsize=(figures.WIDTH, height))
+        places = ((0.52, 1.55), (2.6, 1.55), (5.3, 1.6))  # inches: left edge and width
+        axes = [figure.add_axes((x / figures.WIDTH, 1 - 2.1 / height, w / figures.WIDTH, 1.7 / height)) for x, w in places]
         bounds = {True: by_name[f"alphabet-{ARMS[0]}"]["tolerance"], False: by_name["alphabet-learnable-learned"]["tolerance"]}
         shown = numbers[numbers["panel"] == "training"]
         for axis, (world, of) in zip(axes, worlds.iterrows(), strict=False):
@@ -126,7 +125,9 @@ def draw(table: pd.DataFrame, numbers: pd.DataFrame, judged: list[dict], row: di
 
 
 def _training(axis: "Axes", table: pd.DataFrame, bound: float) -> None:
-    """Expected loss above the entropy by letters trained, on logarithmic axes; the claim's bound is the thin line."""
+    """Expected loss above the entropy by letters trained, mean and range of replicates, and the claim's bound."""
+    from matplotlib.ticker import MaxNLocator
+
     for arm in ARMS:
         line = table[table["arm"] == arm]
         axis.plot(line["x"] / 1e6, line["y"].clip(lower=LEAST), label=arm, **LOOK[arm])
@@ -137,6 +138,8 @@ def _training(axis: "Axes", table: pd.DataFrame, bound: float) -> None:
     axis.set_yscale("log")
     axis.set_ylim(min(0.3 * bound, 0.7 * table["y"].min()), max(2 * bound, 1.5 * table["y"].max()))
     axis.set_xlim(0, 1.04 * table["x"].max() / 1e6)
+    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlabel("letters trained, millions", labelpad=1)
 
 
@@ -144,7 +147,7 @@ def _end(axis: "Axes", table: pd.DataFrame, bound: float) -> None:
     """The arms' last losses less ln 5 in thousandths of a nat; the claim's region is a band."""
     axis.axvspan(-1000 * bound, 1000 * bound, color=figures.COLOURS["orange"], alpha=0.15, linewidth=0, zorder=0)
     axis.axvline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
-    words = {"expected": "expected", "sampled": "sampled", "trained": "on what it trains on"}
+    words = {"expected": "expected", "sampled": "sampled", "trained": "while trained"}
     marks = {"expected": {"fmt": "o"}, "sampled": {"fmt": "o", "markerfacecolor": "white"}, "trained": {"fmt": "x"}}
     ticks = {}
     for place, (arm, quantity) in enumerate((arm, quantity) for arm in ARMS for quantity in words):
@@ -159,9 +162,7 @@ def _end(axis: "Axes", table: pd.DataFrame, bound: float) -> None:
     axis.spines["left"].set_visible(False)
     axis.set_xlabel("loss less ln 5, nats / 1000", labelpad=1)
     axis.set_title("nothing to learn: the end", fontweight="bold", pad=11)
-    figures.under_title(axis, f"90 % t intervals over {int(table['n'].iloc[0])} replicates; band: the claim")
-    box = axis.get_position()
-    axis.set_position((box.x0 + 0.95 / figures.WIDTH, box.y0, box.width - 0.95 / figures.WIDTH, box.height))
+    figures.under_title(axis, f"90 % intervals, n {int(table['n'].iloc[0])}; band: claim")
 
 
 def footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
@@ -179,7 +180,8 @@ def footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
         f"them {row['repetition']} times (repeated); {100 * row['synthetic']:g} % written by a synthesizer tuned on pairs, the "
         "rest repeated (synthetic); or all new (unique).",
         f"Sampled: minus the log-probability of {one['heldout']:,} new letters a replicate, standard error {error:.5f} or "
-        "less. Expected: its mean over what might have come after the same contexts, which no model brings below the entropy.",
+        "less. Expected: its mean over what might have come after the same contexts, which no model brings below the entropy. "
+        "While trained: on the last sixth of the letters it is trained on. Left: bands are the range of replicates.",
         f"Less ln 5: repeated {said('alphabet-repeated')}; synthetic {said('alphabet-synthetic')}; "
         f"unique {said('alphabet-unique')}. Lowest sampled loss: {said('alphabet-none-below')}.",
         f"Something to learn: least below ln 5 {said('alphabet-learnable-below')}; most above the entropy "
