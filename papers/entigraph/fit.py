@@ -260,7 +260,7 @@ def plotted(given: dict[str, tuple[pd.DataFrame, list[Mixture]]], printed: Mixtu
         tokens, accuracy, error = points.to_numpy().T
         parts.append(pd.DataFrame({"panel": panel, "series": "points", "x": tokens, "y": accuracy, "error": error}))
         smallest, largest = tokens[tokens > 0].min(), tokens.max()
-        grid = np.append(0, np.geomspace(smallest / 2, 10 * max(largest, last if panel == "printed" else largest), 120))
+        grid = np.append(0, np.geomspace(smallest, 10 * max(largest, last if panel == "printed" else largest), 120))
         low, high = np.quantile([one.at(grid) for one in fitted[1:]], [0.05, 0.95], axis=0)
         parts.append(
             pd.DataFrame({"panel": panel, "series": "fit", "x": grid, "y": fitted[0].at(grid), "low": low, "high": high})
@@ -335,7 +335,7 @@ def _asymptotes(axis: "Axes", table: pd.DataFrame, panels: list[str]) -> None:
         redrawn = mine[mine["x"] >= 0]
         axis.hist(redrawn["y"], bins, weights=np.full(len(redrawn), 100 / len(redrawn)), color=colour, alpha=0.55, label=label)
         axis.axvline(mine.loc[mine["x"] < 0, "y"].item(), color=colour, linewidth=1.2)
-    axis.set_xlim(bins[0], MOST)
+    axis.set_xlim(bins[0], MOST + 2)
     axis.set_xlabel("asymptote, % (100 at most)", labelpad=1)
     axis.set_ylabel("% of refits", labelpad=1)
     axis.set_title("the asymptote", fontweight="bold", pad=11)
@@ -348,14 +348,16 @@ def footer(given: dict, judged: list[dict], recovered: float, error: float, row:
     """The lines under the panels: what the points are, what noise leaves of the asymptote, verdicts."""
     by_name = {entry["claim"]: entry for entry in judged}
     points, fitted = given["printed"]
-    low, high = statistics.interval(np.array([one.asymptote for one in fitted[1:]]), 0.05)
+    ends = np.array([one.asymptote for one in fitted[1:]])
+    low, high = statistics.interval(ends, 0.05)
     said = preference(fit_mixture(*with_tokens(points)), *with_tokens(points))
     lines = [
         f"Scale: {row['scale']}. Left: not the paper's measurements but {len(points)} samples of its printed curve; error "
         f"bars: one standard error of {row['items']:,} questions ({error:.2f} points). Refits: points redrawn with that noise.",
         f"Fitting the samples gives the printed constants back to {recovered:.1g} (relative): "
         f"{by_name['fit-constants']['verdict'].upper()}. Of the asymptote, printed as {fitted[0].asymptote:.1f}, noise alone "
-        f"leaves [{low:.1f}, {high:.1f}], 5 % on either side. AIC of the line less that of the mixture, samples with tokens: "
+        f"leaves [{low:.1f}, {high:.1f}], 5 % on either side; {100 * (ends > MOST - 0.1).mean():.0f} % of refits end at the "
+        f"bound of 100. AIC of the line less that of the mixture, samples with tokens: "
         f"{said:+.1f}.",
     ]
     if "own" in given:
