@@ -222,7 +222,7 @@ def findings(
         recovered: ``distance`` of the fit of the printed curve's samples from the curve.
         own: our points, or None.
         fitted: the fit to our points, then those to redrawn points.
-        claims: by name.
+        claims: by name. That of the shape needs seven points with tokens.
         last: million tokens of the paper's last point.
         draws: of the log line, to learn what preferences it gives.
     """
@@ -232,14 +232,17 @@ def findings(
         out |= {name: dict(nothing) for name in ("fit-mixture", "fit-asymptote", "fit-end")}
     else:
         tokens, accuracy, error = with_tokens(own)
+        out["fit-mixture"] = {"estimate": 0.0, "low": -NOTHING, "high": NOTHING, "points": len(tokens)}
+    if own is not None and len(tokens) > 2 * TERMS:
         mixture = fit_mixture(tokens, accuracy, error)
         observed = preference(mixture, tokens, accuracy, error)
         chance = redrawn(fit_line(tokens, accuracy, error), tokens, error, draws, seed_of("fit", "log line"))
         null = np.array([preference(refit(mixture, tokens, one, error), tokens, one, error) for one in chance])
         level = claims["fit-mixture"]["level"]
         low, high = observed - np.quantile(null, [1 - level, level])
-        aside = {"preference": observed, "p": float((1 + (null >= observed).sum()) / (1 + draws)), "points": len(own)}
+        aside = {"preference": observed, "p": float((1 + (null >= observed).sum()) / (1 + draws)), "points": len(tokens)}
         out["fit-mixture"] = {"estimate": observed - float(np.median(null)), "low": float(low), "high": float(high), **aside}
+    if own is not None:
         for name, value in (("fit-asymptote", lambda one: one.asymptote), ("fit-end", lambda one: float(one.at(last)))):
             low, high = statistics.interval(np.array([value(one) for one in fitted[1:]]), claims[name]["level"])
             out[name] = {"estimate": value(fitted[0]), "low": low, "high": high, "points": len(own)}
@@ -318,6 +321,8 @@ def _points(axis: "Axes", table: pd.DataFrame) -> None:
     smallest = dots.loc[dots["x"] > 0, "x"].min()
     axis.set_xscale("symlog", linthresh=smallest, linscale=0.35)
     axis.set_xlim(-0.15 * smallest, fit["x"].max())
+    decades = 10.0 ** np.arange(np.ceil(np.log10(smallest)), np.log10(fit["x"].max()))
+    axis.set_xticks([0, *decades], ["0", *(f"{decade:g}" for decade in decades)])
     axis.axvline(dots["x"].max(), color="#cccccc", linewidth=0.6, zorder=0)
     lowest, highest = min(dots["y"].min(), fit["y"].min()), max(dots["y"].max(), fit["high"].max())
     axis.set_ylim(lowest - 0.12 * (highest - lowest), highest + 0.05 * (highest - lowest))
@@ -327,7 +332,7 @@ def _points(axis: "Axes", table: pd.DataFrame) -> None:
 
 
 def _asymptotes(axis: "Axes", table: pd.DataFrame, panels: list[str]) -> None:
-    looks = {"printed": ("blue", "printed curve's points"), "own": ("orange", "our points")}
+    looks = {"printed": ("blue", "printed"), "own": ("orange", "ours")}
     bins = np.linspace(table["y"].min() - 1e-6, MOST, 25)
     for panel in panels:
         colour, label = figures.COLOURS[looks[panel][0]], looks[panel][1]
@@ -339,9 +344,9 @@ def _asymptotes(axis: "Axes", table: pd.DataFrame, panels: list[str]) -> None:
     axis.set_xlabel("asymptote, % (100 at most)", labelpad=1)
     axis.set_ylabel("% of refits", labelpad=1)
     axis.set_title("the asymptote", fontweight="bold", pad=11)
-    figures.under_title(axis, "bars: refits of redrawn points; line: fit")
+    figures.under_title(axis, "bars: refits; line: fit")
     if len(panels) > 1:
-        axis.legend(frameon=False, handlelength=1.2)
+        axis.legend(frameon=False, handlelength=1.2, loc="upper center", bbox_to_anchor=(0.6, 1.0))
 
 
 def footer(given: dict, judged: list[dict], recovered: float, error: float, row: dict) -> list[str]:
@@ -362,9 +367,12 @@ def footer(given: dict, judged: list[dict], recovered: float, error: float, row:
     ]
     if "own" in given:
         mixture, end = by_name["fit-mixture"], by_name["fit-asymptote"]
+        compared = f"AIC needs {2 * TERMS + 1} points with tokens"
+        if "p" in mixture:
+            compared = f"AIC of the line less that of the mixture {mixture['preference']:+.1f}, p = {mixture['p']:.2g} if the "
+            compared += "line were true"
         lines.append(
-            f"Our points: AIC of the line less that of the mixture {mixture['preference']:+.1f}, p = {mixture['p']:.2g} if the "
-            f"line were true: {mixture['verdict'].upper()}. Asymptote {end['estimate']:.1f} "
+            f"Our points: {compared}: {mixture['verdict'].upper()}. Asymptote {end['estimate']:.1f} "
             f"[{end['low']:.1f}, {end['high']:.1f}], {end['verdict']}."
         )
     else:
