@@ -34,6 +34,7 @@ from scripts.curation import contamination, duplicates
 from scripts.curation.shards import load, split, texts_of
 from scripts.lib.documents import SCHEMA
 from scripts.lib.files import atomic, read_card, write_card, write_json
+from scripts.lib.shingles import jaccard
 from scripts.lib.work import work_folder
 
 REASONS = ("empty", "exact duplicate", "near-duplicate", "contaminated")
@@ -216,8 +217,8 @@ def _judge(
                 compared += 1
                 of = ids[close] if close != i else None
                 if of and row["near_duplicates"] == "drop":
-                    jaccard = round(duplicates.jaccard(sets.of(i), sets.of(close)), 4)
-                    reason, detail = "near-duplicate", {"keeper": of, "jaccard": jaccard}
+                    similarity = round(jaccard(sets.of(i), sets.of(close)), 4)
+                    reason, detail = "near-duplicate", {"keeper": of, "jaccard": similarity}
                 elif hit := contamination.hit_of(text, index):
                     hits.append(hit)
                     if contamination.contaminated(hit, ratio):

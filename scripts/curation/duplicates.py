@@ -16,80 +16,18 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from scripts.lib.text import words
+from scripts.lib.shingles import BASE, mixed, overlap, shingles
 
 SHINGLE = 5
 BANDS, ROWS = 14, 8
 THRESHOLD = (1 / BANDS) ** (1 / ROWS)  # 0.719: the usual location of the S-curve's steep part
 SEED = 1
-_CHUNK = 4096  # documents whose words are held as Python strings at a time
-_VOCABULARY = 400_000  # words whose hashes are remembered; samples at high temperature never repeat a word
 _MERGED = 1 << 21  # hashes that are compared at a time
 _DIRECT = 16  # documents in a bucket up to which all its pairs are compared without further ado
-_BASE = np.uint64(0x9E3779B97F4A7C15)
-
-
-class _WordHashes(dict):
-    """Word -> 64-bit hash, the same on every machine (Python's own hash of a string is not); the padding "" is 0."""
-
-    def __missing__(self, word: str) -> int:
-        value = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-        self[word] = value = value if word else 0
-        return value
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """Finalizer of MurmurHash3 (64 bits), a bijection: neighbouring sums become unrelated hashes."""
-    x = (x ^ (x >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    x = (x ^ (x >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return x ^ (x >> np.uint64(33))
-
-
-def shingles(texts: Iterable[str], size: int = SHINGLE) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Hashes of each text's word ``size``-grams, in order and repeated where they repeat; some thousand texts at a time.
-
-    A text of fewer words than ``size`` has one shingle, all its words; a text without any word has none, so
-    that nothing is a near-duplicate of it.
-
-    Yields:
-        For each chunk of n texts (total,) uint64, the texts' shingles one after the other, and (n,) int64, how many each has.
-    """
-    hashes = _WordHashes()
-    chunk: list[list[str]] = []
-
-    def rolled() -> tuple[np.ndarray, np.ndarray]:
-        lengths = np.array([len(w) for w in chunk], dtype=np.int64)
-        flat = np.fromiter(map(hashes.__getitem__, chain.from_iterable(chunk)), dtype=np.uint64, count=int(lengths.sum()))
-        windows = max(len(flat) - size + 1, 0)
-        sums = np.zeros(windows, dtype=np.uint64)
-        power = np.uint64(1)
-        with np.errstate(over="ignore"):
-            for k in range(size):
-                sums += flat[k : k + windows] * power
-                power *= _BASE
-            sums = _mix(sums)
-        starts = np.cumsum(lengths) - lengths
-        number = np.where(lengths > 0, lengths - size + 1, 0)
-        within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
-        if len(hashes) > _VOCABULARY:
-            hashes.clear()
-        return sums[np.repeat(starts, number) + within], number
-
-    for text in texts:
-        found = words(text)
-        if 0 < len(found) < size:
-            found += [""] * (size - len(found))
-        chunk.append(found)
-        if len(chunk) == _CHUNK:
-            yield rolled()
-            chunk.clear()
-    if chunk:
-        yield rolled()
 
 
 def band_hashes(flat: np.ndarray, counts: np.ndarray, seed: int = SEED) -> np.ndarray:
@@ -107,7 +45,7 @@ def band_hashes(flat: np.ndarray, counts: np.ndarray, seed: int = SEED) -> np.nd
     keys = np.zeros((len(counts), BANDS), dtype=np.uint64)
     with np.errstate(over="ignore"):
         for row in range(ROWS):
-            keys = _mix(keys * _BASE + rows[:, :, row] + np.uint64(1))
+            keys = mixed(keys * BASE + rows[:, :, row] + np.uint64(1))
     return keys.T
 
 
@@ -122,7 +60,7 @@ def sketch(folder: Path, texts: Iterable[str]) -> None:
     """Write what near-duplicates of a shard are found by: shingles.u64 and offsets.npy, and band-00.npy to band-13.npy."""
     counts, keys = [], []
     with open(folder / "shingles.u64", "wb") as file:
-        for flat, number in shingles(texts):
+        for flat, number in shingles(texts, SHINGLE):
             flat.tofile(file)
             counts.append(number)
             keys.append(band_hashes(flat, number))
@@ -198,19 +136,6 @@ class Shingles:
         shard = int(np.searchsorted(self.first, position, side="right")) - 1
         begin, end = self.offsets[shard][position - self.first[shard] :][:2].tolist()
         return np.unique(np.frombuffer(os.pread(self.files[shard].fileno(), 8 * (end - begin), 8 * begin), dtype=np.uint64))
-
-
-def overlap(one: np.ndarray, two: np.ndarray) -> int:
-    """How many elements two sorted sets have in common."""
-    both = np.concatenate([one, two])
-    both.sort()
-    return int((both[1:] == both[:-1]).sum())
-
-
-def jaccard(one: np.ndarray, two: np.ndarray) -> float:
-    """Jaccard similarity of two sorted sets; 0 when neither has any element."""
-    both = overlap(one, two)
-    return both / max(len(one) + len(two) - both, 1)
 
 
 class Clusters:

@@ -18,6 +18,7 @@ from scripts.curation import contamination, duplicates, shards
 from scripts.curation import curate as curation
 from scripts.curation.curate import curate, read_items
 from scripts.curation.shards import load, split
+from scripts.lib import shingles
 from scripts.lib.documents import document, read_documents, write_documents
 from scripts.lib.files import BrokenArtifact, read_card, write_card
 
@@ -215,7 +216,7 @@ def test_memory_does_not_grow_with_the_number_of_documents(tmp_path, monkeypatch
     """Four times the documents in pieces of the same size take what they took, and in one piece more than twice as much."""
     for module, name, value in (
         (duplicates, "_MERGED", 2048),
-        (duplicates, "_CHUNK", 128),
+        (shingles, "_CHUNK", 128),
         (shards, "_BATCH", 128),
         (shards, "_READ", 128),
     ):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.curation import duplicates
+from scripts.lib.shingles import jaccard
 from scripts.lib.text import ngrams, words
 
 
@@ -67,24 +68,6 @@ def components(n: int, pairs) -> list[int]:
     graph.add_nodes_from(range(n))
     smallest = {i: min(component) for component in networkx.connected_components(graph) for i in component}
     return [smallest[i] for i in range(n)]
-
-
-def test_shingles_are_those_of_each_text_alone(monkeypatch):
-    rng = np.random.default_rng(0)
-    texts = [" ".join(f"v{n}" for n in rng.integers(0, 12, size)) for size in (0, 1, 3, 4, 5, 6, 40, 200)]
-    texts += ["Die Straße, die STRASSE; naïve café 数え方 は 難しい です ね", "!!! ...", "a b c d e a b c d e a b c d e"]
-    ((flat, counts),) = duplicates.shingles(texts)
-    sets = [set(part.tolist()) for part in np.split(flat, np.cumsum(counts)[:-1])]
-    for i, one in enumerate(texts):
-        assert len(sets[i]) == len(grams(one))
-        for j, two in enumerate(texts):
-            both = len(sets[i] & sets[j]) / max(len(sets[i] | sets[j]), 1)
-            assert both == pytest.approx(exact(one, two)), (one, two)
-    monkeypatch.setattr(duplicates, "_CHUNK", 4)
-    chunks = list(duplicates.shingles(texts))
-    assert len(chunks) == 3
-    assert np.array_equal(np.concatenate([part for part, _ in chunks]), flat)
-    assert np.array_equal(np.concatenate([number for _, number in chunks]), counts)
 
 
 def test_planted_near_duplicates_follow_the_s_curve(sketched, capsys):
@@ -188,7 +171,7 @@ def test_clusters_are_connected_components(sketched):
     folders = sketched(texts)
     assert duplicates.near_duplicates(folders).tolist() == [0, 0, 0]
     with duplicates.Shingles(folders) as sets:
-        assert duplicates.jaccard(sets.of(0), sets.of(1)) == pytest.approx(exact(texts[0], texts[1]))
+        assert jaccard(sets.of(0), sets.of(1)) == pytest.approx(exact(texts[0], texts[1]))
 
 
 def test_texts_without_words_are_no_duplicates_and_short_ones_only_of_equal_words(sketched):
