@@ -1,8 +1,8 @@
 """Embedders: what puts documents and benchmark items into one space. Makes results/{scale}/embedders/{embedder}/.
 
-- kind lsa: TF-IDF over words and word pairs, then a truncated SVD, by scikit-learn. Fitted on the suite's items and on the
-  sources that the row names, never on a corpus under audit, so that all corpora stand in one space. Holds vocabulary.json and
-  space.npz; nothing is pickled.
+- kind lsa: TF-IDF over words and word pairs, then a truncated SVD, by scikit-learn. Fitted on the suite's items, if the row has
+  one, and on the sources that the row names, never on a corpus under audit, so that all corpora stand in one space. Holds
+  vocabulary.json and space.npz; nothing is pickled.
 - kind path: a local sentence-transformers directory, copied.
 - kind hub: one of the hub at a pinned revision; safetensors and JSON only, no code of others. A Llama that its authors run
   without causal mask by code of their own (``bidirectional: true``) is loaded as a Llama whose config says
@@ -167,7 +167,7 @@ def make(items: str | Path | None, sources: Sequence[str | Path], out: str | Pat
     """Make an embedder's folder and its card.
 
     Args:
-        items: items.parquet of the suite that a row of kind lsa is fitted on.
+        items: items.parquet of the suite that a row of kind lsa is fitted on, if any.
         sources: documents.parquet of the sources that it is fitted on, in the order of the row's ``fit``.
         out: the folder.
         row: of the embedder: kind; dimensions, documents (of each source), fit and seed for lsa; repo and revision or path.
@@ -180,7 +180,7 @@ def make(items: str | Path | None, sources: Sequence[str | Path], out: str | Pat
     if row["kind"] == "lsa":
         import pandas as pd
 
-        texts = {"items": pd.read_parquet(items)["text"].tolist()}
+        texts = {"items": pd.read_parquet(items)["text"].tolist()} if items else {}
         texts |= {source: spread(path, row["documents"]) for source, path in zip(row["fit"], sources, strict=True)}
         vocabulary, idf, components = fit_lsa([t for some in texts.values() for t in some], row["dimensions"], row["seed"])
         counts = {"texts": {name: len(some) for name, some in texts.items()}, "terms": len(idf), "dimensions": len(components)}

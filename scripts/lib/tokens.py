@@ -34,3 +34,17 @@ def wrap(ids: np.ndarray, bos: int, eos: int | None) -> np.ndarray:
     [0, 5, 6, 1]
     """
     return np.concatenate([[bos], ids, [] if eos is None else [eos]]).astype(np.int32)
+
+
+def given(ids: np.ndarray, bos: int, eos: int, longest: int) -> np.ndarray:
+    """``[BOS] ids [EOS] [BOS]``, int32: a document after which another is written; EOS that is BOS too stands once between.
+
+    Both stand wrapped as each does alone, so that no text can be mistaken for the border, no token is new to the model, and
+    a model that does not look back writes as it does from BOS. A document is cut at its end so that there are at most
+    ``longest`` ids in all.
+
+    >>> given(np.array([5, 6]), 0, 1, 9).tolist(), given(np.array([5, 6, 7]), 0, 0, 4).tolist()
+    ([0, 5, 6, 1, 0], [0, 5, 6, 0])
+    """
+    end = [eos] if eos == bos else [eos, bos]
+    return np.concatenate([[bos], ids[: max(longest - 1 - len(end), 0)], end]).astype(np.int32)

@@ -50,7 +50,7 @@ def distractors(rng: random.Random, answers: list[str], n: int = 3) -> list[list
     return result
 
 
-def _place_answers(rng: random.Random, answers: list[str], wrong: list[list[str]]) -> list[tuple[list[str], int]]:
+def place_answers(rng: random.Random, answers: list[str], wrong: list[list[str]]) -> list[tuple[list[str], int]]:
     """Choices and the position of the answer, every position equally often."""
     n = len(wrong[0]) + 1
     positions = rng.sample([i % n for i in range(len(answers))], len(answers))
@@ -91,7 +91,7 @@ def _fact_items(rng: random.Random, place: World, wordings: dict, wording: str, 
             answers.append(value)
         spare = sorted({v for values in place.truth[path.split(".")[-1]].values() for v in values} - set(answers))
         wrong = distractors(rng, answers) if len(set(answers)) > 3 else [_fill(rng, a, answers + spare) for a in answers]
-        for subject, (choices, label) in zip(subjects, _place_answers(rng, answers, wrong), strict=True):
+        for subject, (choices, label) in zip(subjects, place_answers(rng, answers, wrong), strict=True):
             template = say([each for each in entry[wording] if (subject, each) not in used] or entry[wording])
             used.add((subject, template))
             question = upper_first(template.format(**forms(place, subject, "s")))
@@ -132,7 +132,7 @@ def _event_items(rng: random.Random, place: World, wording: str, n: int, say: Sa
         for i, three in zip(mine, others, strict=True):
             wrong[i] = [step.format(x=told[i][2]) for step in three]
     items = []
-    for (person, number, x, position), (choices, label) in zip(told, _place_answers(rng, answers, wrong), strict=True):
+    for (person, number, x, position), (choices, label) in zip(told, place_answers(rng, answers, wrong), strict=True):
         script = place.scripts[number]
         fill = {"s": person, "he": place.pronoun[person], "g": script["goal"]}
         lines = [say(words["open"])] + [say(words["told"])] * position
@@ -365,10 +365,8 @@ def text_of(item: dict) -> str:
     return f"{item['query']} {item['answer']}"
 
 
-def write_suite(out: str, *, row: dict, code: str) -> None:
-    """Write the folder of a suite; the data paths in its task files are relative to where the workflow runs."""
-    tasks = make_items(row)
-    shots = make_shots(row, tasks)
+def write_tasks(out: str, tasks: dict[str, list[dict]], shots: dict[str, list[dict]], *, row: dict, code: str) -> None:
+    """Write the folder of a suite from its items; the data paths in its task files are relative to where the workflow runs."""
 
     def write(path: Path, items: list[dict]) -> None:
         path.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items), encoding="utf-8")
@@ -391,6 +389,12 @@ def write_suite(out: str, *, row: dict, code: str) -> None:
     counts = {task: len(items) for task, items in tasks.items()}
     print(f"{row.get('name', out)}: {counts}")
     write_card(out, row=row, code=code, seed=row["seed"], counts=counts)
+
+
+def write_suite(out: str, *, row: dict, code: str) -> None:
+    """Write the folder of a suite of the pocket world."""
+    tasks = make_items(row)
+    write_tasks(out, tasks, make_shots(row, tasks), row=row, code=code)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scripts.lib.seeds import seed_of
-from scripts.lib.tokens import wrap
+from scripts.lib.tokens import given, wrap
 
 NONE = -100  # a target that counts in no loss
 
@@ -31,6 +31,28 @@ def pairs_of(ids: list[np.ndarray], complete: list[bool], bos: int, eos: int) ->
     """
     whole = [wrap(one, bos, eos if done else None) for one, done in zip(ids, complete, strict=True)]
     return [np.stack([one[:-1], one[1:]]) for one in whole if len(one) > 1]
+
+
+def conditioned(
+    prompts: list[np.ndarray], ids: list[np.ndarray], complete: list[bool], bos: int, eos: int, block: int
+) -> list[np.ndarray]:
+    """As ``pairs_of``, each document after another that is given (`scripts.lib.tokens.given`) and counts in no loss.
+
+    Both fit into one block, since a piece without what is given would be learned as if nothing were: what is given is cut to
+    half of it, and a document to what is left, without EOS then.
+
+    >>> conditioned([np.array([5])], [np.array([7, 8])], [True], 0, 1, 16)[0].tolist()
+    [[0, 5, 1, 0, 7, 8], [-100, -100, -100, 7, 8, 1]]
+    """
+    found = []
+    for prompt, one, done in zip(prompts, ids, complete, strict=True):
+        before = given(prompt, bos, eos, block // 2)
+        whole = np.concatenate([before[:-1], wrap(one, before[-1], eos if done else None)])[: block + 1]
+        targets = whole[1:].copy()
+        targets[: len(before) - 1] = NONE
+        if len(whole) > len(before):
+            found.append(np.stack([whole[:-1], targets]))
+    return found
 
 
 def best_fit(lengths: np.ndarray, block: int) -> list[list[int]]:

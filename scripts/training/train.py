@@ -1,8 +1,9 @@
 """Continual training of a base model on each subset of a corpus.
 
-Reads a Hugging Face directory and documents.parquet with a column `subset`; makes checkpoints/subset-{s}/epoch-{n}/ for the
-epochs that the row lists (epoch 0 is the base itself and is not copied) and trace.parquet. One job trains all subsets, with
-one process a GPU: `python -m scripts.training.train`, or torchrun where the row's `gpus` is above 1 (answers.launcher).
+Reads a Hugging Face directory and documents.parquet with a column `subset`, and perhaps `prompt`, a text that is given before
+the document and not learned (scripts.training.data.conditioned); makes checkpoints/subset-{s}/epoch-{n}/ for the epochs that
+the row lists (epoch 0 is the base itself and is not copied) and trace.parquet. One job trains all subsets, with one process a
+GPU: `python -m scripts.training.train`, or torchrun where the row's `gpus` is above 1 (answers.launcher).
 """
 
 import argparse
@@ -11,18 +12,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from scripts.lib.documents import read_documents
 from scripts.lib.files import BrokenArtifact, sha256_of, write_card
 from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokenizer
 from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
 from scripts.lib.work import Busy
-from scripts.training.data import NONE, pack, pairs_of
+from scripts.training.data import NONE, conditioned, pack, pairs_of
 from scripts.training.stop import Stopped, listen, never
 
 
-def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, where: str) -> list[list]:
-    """The documents of each subset as [2, n] arrays.
+def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, block: int, where: str) -> list[list]:
+    """The documents of each subset as [2, n] arrays; those with a prompt are at most a ``block`` long.
 
     Raises:
         BrokenArtifact: naming the file ``where`` and the subset that has no documents.
@@ -30,7 +33,11 @@ def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, where: str)
     found = []
     for subset in range(subsets):
         part = frame[frame["subset"] == subset]
-        found.append(pairs_of(encode(words, part["text"].tolist()), part["complete"].tolist(), bos, eos))
+        ids, complete = encode(words, part["text"].tolist()), part["complete"].tolist()
+        if "prompt" in frame:
+            found.append(conditioned(encode(words, part["prompt"].tolist()), ids, complete, bos, eos, block))
+        else:
+            found.append(pairs_of(ids, complete, bos, eos))
         if not found[-1]:
             raise BrokenArtifact(f"{where}: subset {subset} has no documents; the run's row, key subsets, asks for {subsets}")
     return found
@@ -68,8 +75,11 @@ def train(
     recipe = {"micro_batch": row["batch"], **row, "schedule": "constant", "precision": precision}
     with parallel.together(device), parallel.shared_work(work) as folder:
         words, bos, eos = load_tokenizer(base), bos_of(base), eos_of(base)
-        frame = read_documents(corpus, columns=["text", "complete", "subset"])
-        subsets = pairs_of_subsets(frame, words, row["subsets"], bos, eos, str(corpus))
+        prompts = {"prompt"} & set(pq.read_schema(corpus).names)
+        frame = read_documents(corpus, columns=["text", "complete", "subset", *prompts])
+        if prompts and row["packing"] != "documents":
+            raise BrokenArtifact(f"{corpus}: has prompts; the run's row, key packing: expected documents, got {row['packing']}")
+        subsets = pairs_of_subsets(frame, words, row["subsets"], bos, eos, row["block"], str(corpus))
         inputs = [sha256_of(file) for file in [corpus, *sorted(Path(base).glob("*.safetensors"))]]
         mine = folder_of(folder, row, code, inputs, str(device), precision)
         traces, counts = {}, {}
