@@ -117,18 +117,18 @@ def ask(documents: str | Path, model: str | Path, out: str | Path, *, row: dict,
     Raises:
         BrokenArtifact: when there are no documents.
     """
-    frame = read_documents(documents)
-    if frame.empty:
+    read_card(documents)
+    lines = pq.read_table(documents).to_pylist()
+    if not lines:
         raise BrokenArtifact(f"{documents}: no documents to write after")
     bos, eos = bos_of(model), eos_of(model)
     # a float a draw, scaled, so that each draw depends on its index alone
-    drawn = (np.random.default_rng(seed_of("bootstrap", row["seed"])).random(row["samples"]) * len(frame)).astype(np.int64)
-    used = np.unique(drawn)
-    texts = encode(load_tokenizer(model), frame["text"].iloc[used].tolist())
-    ids = {i: given(one, bos, eos, row["block"] // 2) for i, one in zip(used.tolist(), texts, strict=True)}
-    lines = frame.to_dict("records")
+    drawn = (np.random.default_rng(seed_of("bootstrap", row["seed"])).random(row["samples"]) * len(lines)).astype(np.int64)
+    used = np.unique(drawn).tolist()
+    texts = encode(load_tokenizer(model), [lines[i]["text"] for i in used])
+    ids = {i: given(one, bos, eos, row["block"] // 2) for i, one in zip(used, texts, strict=True)}
     rows = ({**lines[i], "ids": ids[i]} for i in drawn.tolist())
-    counts = {"documents_drawn": len(used), "of": len(frame), "tokens": sum(len(ids[i]) for i in drawn.tolist())}
+    counts = {"documents_drawn": len(used), "of": len(lines), "tokens": sum(len(ids[i]) for i in drawn.tolist())}
     tokenizer = sha256_of(Path(model) / "tokenizer.json")
     write_documents(out, rows, row=row, code=code, seed=row["seed"], tokenizer=tokenizer, counts=counts)
     print(f"{row['name']}: {counts}", file=sys.stderr)
