@@ -111,7 +111,7 @@ def test_the_same_pairs_again(tmp_path):
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
-def test_the_approximate_search_and_its_recall(tmp_path, monkeypatch, capsys):
+def test_the_approximate_search_and_its_recall(tmp_path, monkeypatch):
     monkeypatch.setattr(pairs, "EXACT", 100)
     monkeypatch.setattr(pairs, "PROBED", 24)
     monkeypatch.setattr(pairs, "BLOCK", 300)
