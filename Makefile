@@ -4,8 +4,8 @@ export OMP_NUM_THREADS = 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 results/%: .venv/lock FORCE
 	snakemake --cores $(CORES) --max-jobs-per-timespan 300/3s --rerun-triggers mtime params input --rerun-incomplete --show-failed-logs $(ONLY) -- $(or $(ALL),$@)
-redraw: DRAW = all $(shell sed -nE 's/^(use )?rule (.* as )?([a-z0-9_]+).*:$$/\3/p' papers/*/rules.smk rules/claims.smk) # what draws and judges
-redraw: ; $(MAKE) results/all ALL=all ONLY="--forcerun $(DRAW) --allowed-rules $(DRAW)"
+redraw: DRAW = $(shell sed -nE 's/^(use )?rule (.* as )?([a-z0-9_]+).*:$$/\3/p' Snakefile papers/*/rules.smk rules/claims.smk) # what draws and judges
+redraw: ; $(MAKE) results/all ALL=$(or $(WHAT),all) ONLY="--forcerun $(DRAW) --allowed-rules $(DRAW)"
 test: .venv/lock
 	ruff check . && ruff format --check . && snakefmt --check Snakefile rules papers && snakemake --lint
 	python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder

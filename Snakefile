@@ -15,10 +15,10 @@
 #   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item (or candidate)
 #   results/{scale}/evaluations/{run}/{suite}.{heldout,overlap}.parquet  beside an extraction suite
 #   results/{scale}/gates/{gate}.csv
-#   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale
-#   results/{scale}/replicates.csv                              claims by replicate; copied to results/ too
+#   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale; entigraph/theory is a figure
+#   results/{scale}/{folder}replicates.csv                      a paper's claims by replicate; copied to results/{folder} too
+#   results/{scale}/{folder}claims.{json,html}                  a paper's page of verdicts; copied too. folder: none, entigraph/, sbp/
 #   results/{scale}/downloads.tsv                               what comes from the hub; copied to results/ too
-#   results/{scale}/claims.{json,html}                          the page of verdicts; copied to results/ too
 #   results/{scale}/work/                                       from which killed jobs resume; never declared
 #   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
 import gc
@@ -48,10 +48,21 @@ wildcard_constraints:
     other="[^/]+",
     writer=study.names("models"),
     figure=study.names("figures"),
+    folder="(?:entigraph/|sbp/)?",
 
 
 SCALE = study.active_scale(config)
-FIGURES = [f"fig{number}" for number in range(1, 12)]  # in the order of the page of verdicts
+FIGURES = {  # by a paper's folder under results/, in the order of its page of verdicts
+    "": [f"fig{number}" for number in range(1, 12)],
+    "entigraph/": [f"entigraph/{name}" for name in ("fit", "theory")],
+    "sbp/": [f"sbp/{name}" for name in ("alphabet",)],
+}
+CLAIMS = {"": "papers/bos_only/claims.yaml", "entigraph/": "papers/entigraph/claims.yaml", "sbp/": "papers/sbp/claims.yaml"}
+TITLES = {
+    "": "Not All Synthetic Data Is Yours to Learn From (arXiv 2605.31126)",
+    "entigraph/": "Synthetic continued pretraining (EntiGraph, arXiv 2409.07431) and its neighbours",
+    "sbp/": "Synthetic bootstrapped pretraining (arXiv 2509.15248)",
+}
 
 
 onstart:
@@ -67,17 +78,45 @@ include: "rules/audits.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "papers/bos_only/rules.smk"
+include: "papers/entigraph/rules.smk"
+include: "papers/sbp/tables.smk"
+include: "papers/sbp/rules.smk"
 include: "rules/claims.smk"
 include: "rules/downloads.smk"
 
 
 localrules:
     all,
+    all_bos_only,
+    all_entigraph,
+    all_sbp,
+
+
+rule all_bos_only:
+    """Every figure of "Not All Synthetic Data Is Yours to Learn From", and its page of verdicts."""
+    input:
+        expand("results/{figure}.pdf", figure=FIGURES[""]),
+        "results/claims.html",
+
+
+rule all_entigraph:
+    """Every figure of EntiGraph and its neighbours, and their page of verdicts."""
+    input:
+        expand("results/{figure}.pdf", figure=FIGURES["entigraph/"]),
+        "results/entigraph/claims.html",
+
+
+rule all_sbp:
+    """Every figure of synthetic bootstrapped pretraining, and its page of verdicts."""
+    input:
+        expand("results/{figure}.pdf", figure=FIGURES["sbp/"]),
+        "results/sbp/claims.html",
 
 
 rule all:
-    """Every figure at the active scale, and the page of verdicts."""
+    """Every figure of every paper at the active scale, and the pages of verdicts."""
     default_target: True
     input:
-        expand("results/{figure}.pdf", figure=FIGURES),
-        "results/claims.html",
+        rules.all_bos_only.input,
+        rules.all_entigraph.input,
+        rules.all_sbp.input,

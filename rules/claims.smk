@@ -1,7 +1,7 @@
-"""All figures together: what their claims come to.
+"""What every paper has: copies of the active scale's figures, and all of a paper's figures together: what their claims come to.
 
-Makes results/{scale}/replicates.csv (claims by replicate), results/{scale}/claims.json and claims.html (the page of verdicts).
-FIGURES of the Snakefile says which figures.
+Makes results/{scale}/{folder}replicates.csv (claims by replicate), and claims.json and claims.html (the page of verdicts) beside it.
+FIGURES, CLAIMS and TITLES of the Snakefile say what a paper's folder has.
 """
 
 
@@ -10,9 +10,9 @@ rule replicates:
     input:
         claims=answers.replicates(FIGURES, config["replicates"]),
     output:
-        table="results/{scale}/replicates.csv",
+        table="results/{scale}/{folder}replicates.csv",
     log:
-        "logs/{scale}/replicates/replicates.log",
+        "logs/{scale}/replicates/{folder}replicates.log",
     conda:
         "../envs/figures.yaml"
     params:
@@ -24,36 +24,52 @@ rule replicates:
 rule verdicts:
     """The page that a reviewer reads first: each claim, its interval against its bound, and what it was decided from."""
     input:
-        claims=expand("results/{{scale}}/{figure}.claims.json", figure=FIGURES),
-        csvs=expand("results/{{scale}}/{figure}.csv", figure=FIGURES),
-        pngs=expand("results/{{scale}}/{figure}.png", figure=FIGURES),
-        asked=["papers/bos_only/claims.yaml"],
-        replicates="results/{scale}/replicates.csv",
+        claims=answers.of_figures(FIGURES, ".claims.json"),
+        csvs=answers.of_figures(FIGURES, ".csv"),
+        pngs=answers.of_figures(FIGURES, ".png"),
+        asked=answers.of_folder(CLAIMS),
+        replicates="results/{scale}/{folder}replicates.csv",
         tables=upstream.tables(workflow, FIGURES, config["replicates"]),
     output:
-        data="results/{scale}/claims.json",
-        html=report("results/{scale}/claims.html", caption="../papers/bos_only/captions/claims.rst", category="Verdicts"),
+        data="results/{scale}/{folder}claims.json",
+        html=report("results/{scale}/{folder}claims.html", caption="captions/claims.rst", category="Verdicts"),
     log:
-        "logs/{scale}/verdicts/verdicts.log",
+        "logs/{scale}/verdicts/{folder}verdicts.log",
     conda:
         "../envs/figures.yaml"
     params:
         figures=upstream.sources(workflow, FIGURES, config["replicates"]),
-        title="Not All Synthetic Data Is Yours to Learn From (arXiv 2605.31126)",
+        title=answers.of_folder(TITLES),
         code=code_of("scripts/verdicts.py", "scripts/verdicts.html.j2"),
     script:
         "../scripts/verdicts.py"
 
 
-rule copy_of_the_verdicts:
-    """results/claims.html, claims.json and replicates.csv: copies of the active scale's."""
+rule copy_of_the_active_scale:
+    """results/{figure}.pdf and its siblings: copies of the active scale's."""
     input:
-        multiext(f"results/{SCALE}/", "claims.html", "claims.json", "replicates.csv"),
+        multiext(f"results/{SCALE}/{{figure}}", ".pdf", ".png", ".csv", ".claims.json"),
     output:
-        multiext("results/", "claims.html", "claims.json", "replicates.csv"),
+        pdf="results/{figure}.pdf",
+        more=multiext("results/{figure}", ".png", ".csv", ".claims.json"),
     log:
-        "logs/copy/claims.log",
+        "logs/copy/{figure}.log",
     conda:
         "../envs/figures.yaml"
     shell:
-        "cp {input:q} results/ 2> {log:q}"
+        'cp {input:q} "$(dirname {output.pdf:q})/" 2> {log:q}'
+
+
+rule copy_of_the_verdicts:
+    """results/claims.html, claims.json and replicates.csv, and those in the papers' folders: copies of the active scale's."""
+    input:
+        multiext(f"results/{SCALE}/{{folder}}", "claims.html", "claims.json", "replicates.csv"),
+    output:
+        html="results/{folder}claims.html",
+        more=multiext("results/{folder}", "claims.json", "replicates.csv"),
+    log:
+        "logs/copy/{folder}claims.log",
+    conda:
+        "../envs/figures.yaml"
+    shell:
+        'cp {input:q} "$(dirname {output.html:q})/" 2> {log:q}'

@@ -194,24 +194,38 @@ def replicates_of(figure: str, number: int, scale: str) -> list[str]:
     return [figure, *(name for name in (f"{figure}-r{r}" for r in range(2, number + 1)) if name in rows)]
 
 
-def replicates(figures: list[str], number: int) -> Callable:
-    """For ``input:``: the claims.json of some figures and of their replicates.
+def replicates(figures: dict[str, list[str]], number: int) -> Callable:
+    """For ``input:``: the claims.json of a folder's figures and of their replicates; ``figures`` are those of every folder.
 
     Raises:
-        StudyError: when ``number`` is none, or no figure has a row for one of the replicates.
+        StudyError: when ``number`` is none, or no figure of any folder has a row for one of the replicates.
     """
     if not isinstance(number, int) or number < 1:
         raise StudyError(f"config.yaml, key replicates: expected a whole number above 0, found {number!r}")
 
     def paths(wildcards):
-        chosen = [name for figure in figures for name in replicates_of(figure, number, wildcards.scale)]
+        chosen = {folder: _with_replicates(each, number, wildcards.scale) for folder, each in figures.items()}
         for replicate in range(2, number + 1):
-            if not any(name.endswith(f"-r{replicate}") for name in chosen):
+            if not any(name.endswith(f"-r{replicate}") for names in chosen.values() for name in names):
                 where = f"config.yaml, key replicates: {number}"
                 raise StudyError(f"{where}: no figure has a row -r{replicate} at scale {wildcards.scale}")
-        return [f"results/{wildcards.scale}/{name}.claims.json" for name in chosen]
+        return [f"results/{wildcards.scale}/{name}.claims.json" for name in chosen[wildcards.folder]]
 
     return paths
+
+
+def _with_replicates(figures: Iterable[str], number: int, scale: str) -> list[str]:
+    return [name for figure in figures for name in replicates_of(figure, number, scale)]
+
+
+def of_figures(figures: dict[str, list[str]], ending: str) -> Callable:
+    """For ``input:``: the files of this ending of a folder's figures."""
+    return lambda wildcards: [f"results/{wildcards.scale}/{figure}{ending}" for figure in figures[wildcards.folder]]
+
+
+def of_folder(values: dict[str, str]) -> Callable:
+    """For ``input:`` and ``params:``: what belongs to the folder of a paper."""
+    return lambda wildcards: values[wildcards.folder]
 
 
 def audited(pattern: str, *keys: str) -> Callable:

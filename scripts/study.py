@@ -1,7 +1,8 @@
 """Rows -> checked values: reads config.yaml and papers/*/study.yaml, and checks every row of every scale.
 
 A row is a plain dict. What it holds at a scale is put together in this order, later wins:
-the scale's defaults for its table (config.yaml ``scales``), the row itself (study.yaml), the row's ``at: {scale: ...}``.
+the scale's defaults for its table (config.yaml ``scales``), its paper's own (study.yaml ``defaults``), the row itself
+(study.yaml), the row's ``at: {scale: ...}``.
 Three kinds of writing keep the tables short:
 
 - a string may name a role in braces: ``"{self}"`` is the model that plays ``self`` at that scale. Where a role is null at a
@@ -207,15 +208,19 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
 
     Args:
         config: config.yaml; ``scales`` maps a scale to its defaults by table.
-        studies: file name -> study.yaml of a paper: the tables, and ``roles`` by scale.
+        studies: file name -> study.yaml of a paper: the tables, ``defaults`` and ``roles`` by scale (both may be left out;
+            ``roles: {needed: [...]}`` are those that a model must play at each scale), and how many ``replicates``.
 
     Raises:
         StudyError: for the first row that cannot be used.
     """
-    known = {*KEYS, "roles", "replicates"}
+    known = {*KEYS, "roles", "replicates", "defaults"}
     for file, study in studies.items():
         if unknown := set(study) - known:
             raise StudyError(f"{file}: unknown table {', '.join(sorted(unknown))}; tables are {', '.join(sorted(known))}")
+        for name in ("roles", "defaults"):
+            if unknown := set(study.get(name, {})) - {*SCALES, "needed"}:
+                raise StudyError(f"{file}, key {name}: unknown scale {', '.join(sorted(unknown))}")
     result: Study = {}
     for scale in SCALES:
         if scale not in config["scales"]:
@@ -223,9 +228,12 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
         tables: dict = {table: {} for table in KEYS}
         wheres: dict = {}
         for file, study in studies.items():
-            if scale not in study.get("roles", {}):
+            if "roles" in study and scale not in study["roles"]:
                 raise StudyError(f"{file}, key roles: {scale} is missing")
-            roles = {"of": "", **study["roles"][scale]}
+            roles = {"of": "", **study.get("roles", {}).get(scale, {})}
+            own_defaults = study.get("defaults", {}).get(scale, {})
+            if unknown := set(own_defaults) - set(KEYS):
+                raise StudyError(f"{file}, key defaults, scale {scale}: unknown table {', '.join(sorted(unknown))}")
             written = [(t, name, row) for t in KEYS for name, row in study.get(t, {}).items()]
             mine = [
                 n for t, n, row in written if t == "models" and row.get("kind") == "path" and scale in row.get("scales", SCALES)
@@ -242,7 +250,7 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
                 if unknown := set(row.get("at", {})) - set(SCALES):
                     raise StudyError(f"{where}, key at: unknown scale {', '.join(unknown)}")
                 kind = row.get(KIND[table])
-                defaults = config["scales"][scale].get(table, {})
+                defaults = config["scales"][scale].get(table, {}) | own_defaults.get(table, {})
                 keys = KEYS[table].get(kind or next(iter(KEYS[table])), {})
                 optional = {key.rstrip("?") for key in keys if key.endswith("?")}
                 merged = (
@@ -259,7 +267,7 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
             for role, played in roles.items():
                 if played and not any(played in rows for rows in tables.values()):
                     raise StudyError(f"{file}, roles, scale {scale}, role {role}: {played} is no row at this scale")
-            for role in ("student", "self", "same_lineage", "stronger", "cross_family"):
+            for role in study.get("roles", {}).get("needed", []):
                 if roles.get(role) is None:
                     raise StudyError(f"{file}, roles, scale {scale}: the role {role} has no model")
         _check_references(tables, wheres)

@@ -65,23 +65,25 @@ def _tables(ask: Callable, figures: Iterable[str], number: int, scale: str) -> l
     return sorted({path for name in names for path in tables_of(ask, name, scale)})
 
 
-def tables(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
-    """For ``input:``: the tables that some figures read, and their replicates up to ``number``."""
-    return lambda wildcards: _tables(_asked(workflow), figures, number, wildcards.scale)
+def tables(workflow: "Workflow", figures: dict[str, list[str]], number: int) -> Callable:
+    """For ``input:``: the tables that the figures of a paper's folder read, and their replicates up to ``number``."""
+    return lambda wildcards: _tables(_asked(workflow), figures[wildcards.folder], number, wildcards.scale)
 
 
-def sources(workflow: "Workflow", figures: Iterable[str], number: int) -> Callable:
-    """For ``params:``: figure -> its rule's words on it; tables and timing files of it and of its replicates."""
+def sources(workflow: "Workflow", figures: dict[str, list[str]], number: int) -> Callable:
+    """For ``params:``: for each figure of a paper's folder, by the name of its claims: the folder, its rule's words on it;
+    tables and timing files of it and of its replicates."""
 
     def found(wildcards):
         ask, scale = _asked(workflow), wildcards.scale
         return {
-            figure: {
+            figure.removeprefix(wildcards.folder): {
+                "folder": wildcards.folder,
                 "caption": ask(f"results/{scale}/{figure}.csv")[2],
                 "tables": _tables(ask, [figure], number, scale),
                 "timings": timings_of(ask, answers.replicates_of(figure, number, scale), scale),
             }
-            for figure in figures
+            for figure in figures[wildcards.folder]
         }
 
     return found

@@ -136,8 +136,8 @@ def gather(
 ) -> dict[str, object]:
     """All of the page as data: claims.json.
 
-    ``figures`` has for each figure its tables and timings, ``files`` the paths of its claims, csv and png; ``asked`` are the
-    entries of claims.yaml and ``table`` is replicates.csv.
+    ``figures`` has for each figure its folder under results/, tables and timings, ``files`` the paths of its claims, csv and
+    png; ``asked`` are the entries of claims.yaml and ``table`` is replicates.csv.
     """
     numbers, together = read_table(table)
     made, entries, seconds = {}, [], {}
@@ -155,7 +155,7 @@ def gather(
         made[figure] = {
             "caption": captioned(source.get("caption", "")),
             "code": value["code"],
-            "command": COMMANDS[scale].format(figure=figure),
+            "command": COMMANDS[scale].format(figure=source.get("folder", "") + figure),
             "n": counted(value, paths["csv"]),
             "replicates": number,
             "intervals_cover": COVER if number > 1 else value.get("intervals_cover", ""),
@@ -280,8 +280,8 @@ def picture(path: str | Path, wide: int = PICTURE) -> dict[str, object]:
 
 
 def titled(figure: str) -> str:
-    """``fig5`` is ``Figure 5``; other names stay."""
-    return re.sub(r"^fig(\d+)", r"Figure \1", figure)
+    """``fig5`` is ``Figure 5``, ``theory`` is ``Theory``."""
+    return re.sub(r"^fig(\d+)", r"Figure \1", figure[:1].upper() + figure[1:] if not figure.startswith("fig") else figure)
 
 
 def captioned(text: str) -> str:
@@ -330,7 +330,7 @@ def verdicts(
     claims: list[str],
     csvs: list[str],
     pngs: list[str],
-    asked: list[str],
+    asked: str,
     replicates: str,
     data: str,
     html: str,
@@ -340,13 +340,12 @@ def verdicts(
     scale: str,
     template: str = TEMPLATE,
 ) -> None:
-    """Write claims.json and claims.html: paths of the figures' files, of claims.yaml files and of replicates.csv in."""
+    """Write claims.json and claims.html: paths of the figures' files, of claims.yaml and of replicates.csv in."""
     files: dict[str, dict[str, str]] = {}
     for kind, paths, ending in (("claims", claims, ".claims.json"), ("csv", csvs, ".csv"), ("png", pngs, ".png")):
         for path in paths:
             files.setdefault(Path(path).name.removesuffix(ending), {})[kind] = path
-    entries = {name: claim for path in asked for name, claim in claims_.read_claims(path).items()}
-    value = gather(figures, files, entries, replicates, scale)
+    value = gather(figures, files, claims_.read_claims(asked), replicates, scale)
     pictures = {figure: picture(files[figure]["png"]) for figure in figures}
     text = page(value, pictures, title, Path(template).read_text(encoding="utf-8"))
     write_json(data, value)

@@ -22,7 +22,8 @@ def test_every_target_plans_at_every_scale(project, scale):
     planned = jobs(snakemake(project, "-n", f"--config=scale={scale}").stdout)
     rules = {rule for rule, _ in planned}
     figures = [f"fig{number}" for number in range(1, 12)]
-    assert {*figures, "bos", "curate", "budget", "train", "evaluate_run", "extract", "gates", "verdicts"} <= rules
+    assert {*figures, "entigraph_fit", "entigraph_theory", "letters", "sbp_alphabet"} <= rules
+    assert {"bos", "curate", "budget", "train", "evaluate_run", "extract", "gates", "verdicts"} <= rules
     tables = study.load()[scale]
     sampled = {wildcards.split("corpus=")[1] for rule, wildcards in planned if rule == "bos"}
     for corpus in {name.split(", ")[0] for name in sampled}:

@@ -27,10 +27,12 @@ def make(tmp_path, root):
     (tmp_path / "bin/python3").chmod(0o755)
     shutil.copy(root / "Makefile", tmp_path)
 
-    def call(target="results/fig5.pdf", ok=True):
+    def call(*arguments, ok=True):
         (tmp_path / "calls").write_text("")
         environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
-        done = subprocess.run(["make", target], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            ["make", *(arguments or ["results/fig5.pdf"])], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return (tmp_path / "calls").read_text().splitlines()
 
@@ -62,18 +64,19 @@ def test_an_installation_cut_short_is_remade(make):
 
 
 def test_redraw_allows_the_rules_that_draw_and_judge_and_no_others(make, root):
-    for name in ("papers/bos_only/rules.smk", "rules/claims.smk"):
-        (make.folder / name).parent.mkdir(parents=True)
+    for name in ("Snakefile", "papers/bos_only/rules.smk", "papers/sbp/rules.smk", "rules/claims.smk"):
+        (make.folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, make.folder / name)
     assert make("redraw")[-1] == "snakemake all"
     options = (make.folder / "arguments").read_text().split()
     allowed = options[options.index("--allowed-rules") + 1 : options.index("--")]
     forced = options[options.index("--forcerun") + 1 : options.index("--allowed-rules")]
     assert allowed == forced and {f"fig{number}" for number in range(1, 12)} <= set(allowed)
-    assert {"all", "copy_of_the_active_scale", "verdicts"} <= set(allowed)
+    assert {"all", "all_bos_only", "sbp_alphabet", "copy_of_the_active_scale", "verdicts"} <= set(allowed)
+    assert make("redraw", "WHAT=all_sbp")[-1] == "snakemake all_sbp"
     heavy = {
         match
-        for path in (root / "rules").glob("*.smk")
+        for path in [*(root / "rules").glob("*.smk"), *(root / "papers").glob("*/tables.smk")]
         if path.name != "claims.smk"
         for match in re.findall(r"^(?:use rule \w+ as|rule) (\w+)", path.read_text(), re.MULTILINE)
     }

@@ -102,16 +102,18 @@ def test_files_that_do_not_belong_together_are_named(tmp_path):
 
 
 def test_inputs_are_the_replicates_that_have_rows(monkeypatch):
-    rows = dict.fromkeys(["fig1", "fig5", "fig5-r2", "fig5-r3"], {})
+    rows = dict.fromkeys(["fig1", "fig5", "fig5-r2", "fig5-r3", "sbp/alphabet"], {})
     monkeypatch.setattr(answers, "load", lambda: {"laptop": {"figures": rows}})
-    wildcards = type("Wildcards", (), {"scale": "laptop"})()
+    here, there = (type("Wildcards", (), {"scale": "laptop", "folder": folder})() for folder in ("", "sbp/"))
+    figures = {"": ["fig1", "fig5"], "sbp/": ["sbp/alphabet"]}
     names = ["fig1", "fig5", "fig5-r2"]
-    assert answers.replicates(["fig1", "fig5"], 2)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names]
-    assert answers.replicates(["fig1", "fig5"], 1)(wildcards) == [f"results/laptop/{name}.claims.json" for name in names[:2]]
+    assert answers.replicates(figures, 2)(here) == [f"results/laptop/{name}.claims.json" for name in names]
+    assert answers.replicates(figures, 1)(here) == [f"results/laptop/{name}.claims.json" for name in names[:2]]
+    assert answers.replicates(figures, 2)(there) == ["results/laptop/sbp/alphabet.claims.json"]
     with pytest.raises(study.StudyError, match="replicates: 4: no figure has a row -r4 at scale laptop"):
-        answers.replicates(["fig1", "fig5"], 4)(wildcards)
+        answers.replicates(figures, 4)(here)
     with pytest.raises(study.StudyError, match="key replicates: expected a whole number above 0, found 0"):
-        answers.replicates(["fig1"], 0)
+        answers.replicates(figures, 0)
 
 
 def peaks(rng, effect: float, picked: bool) -> bool:

@@ -90,6 +90,23 @@ def test_a_role_without_a_model_is_named(written):
         study.resolve(config, studies)
 
 
+def test_a_paper_may_have_defaults_of_its_own_and_no_roles(written):
+    config, studies = copy.deepcopy(written)
+    other = {"models": {"Lark": {**studies[FILE]["models"]["Wren-small"], "scales": ["laptop"]}}}
+    studies["papers/other/study.yaml"] = other
+    before = study.resolve(config, studies)["laptop"]["models"]
+    other["defaults"] = {"laptop": {"models": {"hidden": 64, "heads": 4}}}
+    after = study.resolve(config, studies)["laptop"]["models"]
+    assert after["Lark"] == {**before["Lark"], "hidden": 64, "heads": 4} and before["Lark"]["hidden"] != 64
+    assert all(after[name] == row for name, row in before.items() if name != "Lark")
+    for changed, message in (
+        ({"defaults": {"desk": {}}}, "key defaults: unknown scale desk"),
+        ({"defaults": {"laptop": {"model": {}}}}, "key defaults, scale laptop: unknown table model"),
+    ):
+        with pytest.raises(study.StudyError, match=message):
+            study.resolve(config, {**studies, "papers/other/study.yaml": {**other, **changed}})
+
+
 def test_a_key_written_twice_is_named(tmp_path):
     (tmp_path / "study.yaml").write_text("models:\n  a: {kind: path}\n  a: {kind: hub}\n")
     with pytest.raises(study.StudyError, match="line 3: the key a stands twice"):

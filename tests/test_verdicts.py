@@ -36,7 +36,7 @@ class World:
         verdicts.verdicts(
             known,
             *([str(self.paths[figure][kind]) for figure in self.figures] for kind in ("csv", "png")),
-            [str(self.asked)],
+            str(self.asked),
             "replicates.csv",
             "claims.json",
             "claims.html",
@@ -258,7 +258,7 @@ def test_tables_and_timings_are_those_of_the_plan(project):
     assert {path for path in drawn if path.startswith("results/")} <= set(read)
     script = (
         "from scripts import upstream\nrule probe:\n    params: found=upstream.sources(workflow, FIGURES, 1)\n"
-        "    output: 'probe-{scale}'\n    shell: 'echo {params.found:q} > {output}'\n"
+        "    output: '{folder}probe-{scale}'\n    shell: 'echo {params.found:q} > {output}'\n"
     )
     with open(project / "Snakefile", "a", encoding="utf-8") as file:
         file.write("\n\n" + script)

@@ -1,6 +1,6 @@
 """Figures of "Not All Synthetic Data Is Yours to Learn From" (arXiv 2605.31126).
 
-Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluations, and the active scale's copy in results/.
+Makes results/{scale}/{figure}.pdf with .png, .csv and .claims.json from evaluations.
 """
 
 
@@ -285,17 +285,3 @@ use rule fig6 as fig11 with:
         "timings/{scale}/fig11/{figure}.tsv"
     wildcard_constraints:
         figure=study.names("figures", kind="fig11"),
-
-
-rule copy_of_the_active_scale:
-    """results/{figure}.pdf and its siblings: copies of the active scale's."""
-    input:
-        multiext(f"results/{SCALE}/{{figure}}", ".pdf", ".png", ".csv", ".claims.json"),
-    output:
-        multiext("results/{figure}", ".pdf", ".png", ".csv", ".claims.json"),
-    log:
-        "logs/copy/{figure}.log",
-    conda:
-        "../../envs/figures.yaml"
-    shell:
-        "cp {input:q} results/ 2> {log:q}"

@@ -76,11 +76,11 @@ def _vllm(row: dict, prompts: dict[str, Prompt], model: str | Path, documents: S
     A prompt whose answer is JSON is decoded under vLLM's JSON grammar. Requests about one document follow each other and
     begin alike, so that vLLM's prefix cache reads the document once.
     """
-    from scripts.lib.models import config_of, ends_of, load_tokenizer
+    from scripts.lib.models import config_of, ends_of, load_tokenizer, load_tokenizer_of_transformers
     from scripts.lib.tokens import encode
     from scripts.lib.vllm_settings import settings
 
-    tokenizer = load_tokenizer(model)
+    tokenizer = load_tokenizer_of_transformers(model)
     if tokenizer.chat_template is None:
         raise Refused(f"key source_model: {model} has no chat template; expected a model trained on chats")
 
@@ -89,7 +89,7 @@ def _vllm(row: dict, prompts: dict[str, Prompt], model: str | Path, documents: S
         return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
 
     empty = [Request(kind, "", dict.fromkeys(names_of(prompt) - {"document"}, "")) for kind, prompt in prompts.items()]
-    longest = max(map(len, encode(tokenizer, list(documents)))) + max(len(ids_of(one)) for one in empty) + ROOM
+    longest = max(map(len, encode(load_tokenizer(model), list(documents)))) + max(len(ids_of(one)) for one in empty) + ROOM
     positions = config_of(model).get("max_position_embeddings", float("inf"))
     if longest + row["max_new_tokens"] > positions:
         asked = f"{row['max_new_tokens']} asked for after prompts of up to {longest} tokens"

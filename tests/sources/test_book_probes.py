@@ -12,8 +12,8 @@ import pytest
 from scripts.evaluation.suites import describe, load_tasks
 from scripts.lib.books import Fact, directed, held_out, inverse, known, language, text_of, type_of
 from scripts.lib.files import read_card
-from scripts.sources.books import make_book, numbers_of, row_book
 from scripts.sources.book_probes import asked, make_items, options, write_suite
+from scripts.sources.books import make_book, numbers_of, row_book
 
 TASKS = ("books_direct", "books_reversed", "books_two_hop", "books_reversed_told", "books_two_hop_told")
 ROW = {"name": "books", "world": 1, "first": 0, "books": 40, "seed": 1, "sets": 3, "tasks": dict.fromkeys(TASKS, {})}

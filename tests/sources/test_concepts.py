@@ -12,8 +12,8 @@ from scripts.lib.documents import document, read_documents, write_documents
 from scripts.lib.files import read_card
 from scripts.lib.text import ngrams, words
 from scripts.sources.benchmarks import text_of
-from scripts.sources.concepts import GENRES, Fact, concepts, make_documents, read, render, wordings, write_source
 from scripts.sources.concept_probes import TASKS, make_items, write_tasks
+from scripts.sources.concepts import GENRES, Fact, concepts, make_documents, read, render, wordings, write_source
 from scripts.sources.readings import reading, write_readings
 
 PLACE = concepts(1, 200)

@@ -84,11 +84,11 @@ def test_vllm_is_asked_in_the_template_s_ids_with_a_seed_and_an_end_of_its_own(c
     model = fake.models[0]
     assert (model.model, model.generation_config, model.tensor_parallel_size) == (str(chat), "vllm", 2)
     assert (model.dtype, model.enable_prefix_caching) == ("bfloat16", True)
-    from scripts.lib.models import load_tokenizer
+    from scripts.lib.models import load_tokenizer_of_transformers
 
     ids = [one["prompt_token_ids"] for one in fake.prompts]
     assert ids == [
-        load_tokenizer(chat)(text, add_special_tokens=False)["input_ids"]
+        load_tokenizer_of_transformers(chat)(text, add_special_tokens=False)["input_ids"]
         for text in ("<s>system List.<e><s>user d e f<e><s>", "<s>system Relate.<e><s>user d e f|- A<e><s>")
     ]
     assert found == {i: Answer(f"answer {len(one)}", len(one), 3, "stop") for i, one in enumerate(ids)}

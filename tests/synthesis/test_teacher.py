@@ -14,8 +14,8 @@ from scripts.curation.contamination import find, index_items
 from scripts.lib.books import Fact, directed, held_out, inverse, known, language, loose_names, parse, statements, text_of
 from scripts.lib.text import ngrams, words
 from scripts.sources.benchmarks import text_of as item_text
-from scripts.sources.books import make_book, row_book
 from scripts.sources.book_probes import make_items
+from scripts.sources.books import make_book, row_book
 from scripts.synthesis.entities import entities, mentions, sentences
 from scripts.synthesis.requests import Request
 from scripts.synthesis.teacher import KINDS, CannotAnswer, answer

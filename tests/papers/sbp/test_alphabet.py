@@ -44,6 +44,10 @@ def verdicts(frame):
     return {entry["claim"].removeprefix("alphabet-"): entry["verdict"] for entry in judged}
 
 
+def test_arms_and_letters_are_those_of_the_runs():
+    assert (alphabet.ARMS, alphabet.LETTERS) == (letters.ARMS, letters.LETTERS)
+
+
 def test_all_holds_where_nothing_is_learned():
     assert set(verdicts(table()).values()) == {"reproduced"}
 
