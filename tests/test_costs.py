@@ -111,7 +111,7 @@ def test_every_rule_and_row_has_a_cost(scale):
 
 
 def test_every_rule_of_the_workflow_is_known():
-    text = "\n".join(p.read_text(encoding="utf-8") for p in [*ROOT.glob("rules/*.smk"), *ROOT.glob("papers/*/rules.smk")])
+    text = "\n".join(p.read_text(encoding="utf-8") for p in [*ROOT.glob("rules/*.smk"), *ROOT.glob("papers/*/*.smk")])
     rules = set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.MULTILINE))
     assert rules == {*costs.HEAVY, *costs.rates()["light"]}
 
