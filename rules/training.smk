@@ -10,6 +10,7 @@ rule train:
     input:
         base=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
         documents="results/{scale}/runs/{run}/documents.parquet",
+        replay=answers.replayed,
         gate=answers.gate_of,
     output:
         checkpoints=directory("results/{scale}/runs/{run}/checkpoints"),
@@ -40,6 +41,7 @@ rule train:
             --code {params.code} \
             --base {input.base:q} \
             --corpus {input.documents:q} \
+            --replay {input.replay:q} \
             --out {output.checkpoints:q} \
             --trace {output.trace:q} \
             --work {params.work:q} \

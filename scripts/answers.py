@@ -75,6 +75,12 @@ def mixed(table: str, wildcard: str) -> Callable:
     return paths
 
 
+def replayed(wildcards) -> list[str]:
+    """For ``input:`` of a run: the documents of the sources that its replay mixes in."""
+    replay = row_at("runs", wildcards.run, wildcards.scale).get("replay", {})
+    return documents_of(wildcards.scale, replay["mix"]) if replay.get("share") else []
+
+
 def gate_of(wildcards) -> list[str]:
     """For ``input:`` of a run: the gate that its base must have passed, if it has one."""
     gate = row_at("runs", wildcards.run, wildcards.scale).get("gate")

@@ -26,6 +26,10 @@ def _share(value: object) -> str | None:
     return None if isinstance(value, int | float) and 0 <= value <= 1 else "a share between 0 and 1"
 
 
+def _part(value: object) -> str | None:
+    return None if isinstance(value, int | float) and 0 <= value < 1 else "a share of 0 or more and below 1"
+
+
 def _flag(value: object) -> str | None:
     return None if isinstance(value, bool) else "true or false"
 
@@ -115,10 +119,80 @@ def _data(value: object) -> str | None:
     return None
 
 
+def _sizes(value: object) -> str | None:
+    good = isinstance(value, list) and value and all(isinstance(v, int) and v > 0 for v in value)
+    return None if good else "a list of whole numbers above 0"
+
+
+def _forms(value: object) -> str | None:
+    good = isinstance(value, dict) and value and all(isinstance(v, int | float) and v > 0 for v in value.values())
+    return None if good else "a mapping of forms to weights above 0"
+
+
+# What an endpoint is asked with, and how fast (scripts/synthesis/endpoint.py).
+_ENDPOINT = {
+    "base_url": _text,
+    "model": _text,
+    "key_variable?": _text,
+    "concurrency": _count,
+    "requests_per_minute": _count,
+    "tokens_per_minute": _count,
+    "retries": _count,
+    "timeout": _number,
+}
+
+
+def _endpoint(value: object) -> str | None:
+    return _mapping_of(_ENDPOINT, value)
+
+
+# Blocks of other text among those of a corpus (scripts/training/data.py: replayed).
+_REPLAY = {"share": _part, "how": _one_of("replace", "add"), "mix": mix}
+
+
+def _replay(value: object) -> str | None:
+    return _mapping_of(_REPLAY, value)
+
+
+def _mapping_of(keys: dict[str, Callable], value: object) -> str | None:
+    known = {key.rstrip("?"): check for key, check in keys.items()}
+    if not isinstance(value, dict) or set(value) - set(known) or {key for key in keys if key[-1] != "?"} - set(value):
+        return f"a mapping of {', '.join(keys)}"
+    found = ((key, known[key](given)) for key, given in value.items())
+    return next((f"{expected} at {key}" for key, expected in found if expected), None)
+
+
 _PARALLEL = {"gpus?": _count, "parallel?": _one_of("ddp", "fsdp"), "gradient_checkpointing?": _flag, "compile?": _flag}
 _CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names, "tasks?": _names}
 _ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _count, "bidirectional?": _flag}
 _DRAWN = {"samples": _count, **_CURATED}
+_BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
+# ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``; what else an engine wants: scripts/synthesis/generators.py
+_WRITTEN = {
+    "source": _text,
+    "source_model": _text,
+    "tokenizer_of": _text,
+    "engine": _one_of("pocket", "vllm", "openai"),
+    "tokens": _count,
+    "attempts": _count,
+    "unusable": _share,
+    "shards": _count,
+    "max_new_tokens?": _count,
+    "tensor_parallel?": _count,
+    "endpoint?": _endpoint,
+    **_CURATED,
+}
+GENERATED = ("entigraph", "rephrase", "active-reading", "mga", "qa")  # methods that ask a generator about documents
+
+
+def needs_model(corpus: dict) -> bool:
+    """Whether a row of models writes a corpus; the rule-written teacher and an endpoint are no rows.
+
+    >>> needs_model({"method": "qa", "engine": "pocket", "source_model": "rules"})
+    False
+    """
+    return "source_model" in corpus and (corpus["method"] not in GENERATED or corpus["engine"] == "vllm")
+
 
 # table -> the key that tells kinds apart -> kind -> allowed keys; a trailing ? marks what may be left out.
 KEYS: dict[str, dict[str, dict[str, Callable]]] = {
@@ -134,6 +208,8 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "passages": _plan,
         },
         "pocket": {"world": _whole, "seed": _whole, "genres": mix, "documents": _count, "near_duplicates": _share},
+        "books": {**_BOOKS, "null?": _flag},
+        "about-books": {**_BOOKS, "seed": _whole, "documents": _count, "fresh?": _count, "forms": _forms},
         "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
         "hub": {
             **_DOWNLOADED,
@@ -197,6 +273,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "threshold": _threshold,
             **_CURATED,
         },
+        **dict.fromkeys(GENERATED, _WRITTEN),
     },
     "runs": {
         "continual": {
@@ -213,6 +290,8 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "warmup": _share,
             "seed": _whole,
             "gate?": _text,
+            "repeat?": _flag,
+            "replay?": _replay,
             **_PARALLEL,
         },
         "noise": {"base": _text, "levels": _levels, "seed": _whole},
@@ -225,6 +304,14 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "choice_items": _count,
             "generated_items": _count,
             "code_items?": _count,
+            "tasks": _table,
+            "add_bos": _flag,
+            "backend": _one_of("pocket", "hf", "vllm"),
+        },
+        "books": {
+            **_BOOKS,
+            "seed": _whole,
+            "sets": _count,
             "tasks": _table,
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),
@@ -350,6 +437,7 @@ REFERENCES = {
     ("models", "recipe"): "recipes",
     ("corpora", "source_model"): "models",
     ("corpora", "tokenizer_of"): "models",
+    ("corpora", "source"): "sources",
     ("corpora", "mix"): "sources",
     ("corpora", "corpus"): "corpora",
     ("corpora", "suite"): "suites",

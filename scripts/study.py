@@ -23,7 +23,7 @@ from pathlib import Path
 import yaml
 
 from scripts.code import ROOT
-from scripts.schema import KEYS, KIND, PLAIN, REFERENCES, mix
+from scripts.schema import KEYS, KIND, PLAIN, REFERENCES, mix, needs_model
 
 SCALES = ("smoke", "laptop", "gpu", "paper")
 
@@ -142,10 +142,16 @@ def _check_references(tables: dict, wheres: dict) -> None:
     for (table, key), target in REFERENCES.items():
         for name, row in tables[table].items():
             value = row.get(key)
+            if (table, key) == ("corpora", "source_model") and not needs_model(row):
+                continue
             names = [] if value is None else [value] if isinstance(value, str) else list(value)
             for each in names:
                 if each not in tables[target]:
                     raise StudyError(f"{wheres[table, name]}, key {key}: {each} is no row of {target} at scale {row['scale']}")
+    for name, row in tables["runs"].items():
+        for source in row.get("replay", {}).get("mix", {}):
+            if source not in tables["sources"]:
+                raise StudyError(f"{wheres['runs', name]}, key replay: {source} is no row of sources at scale {row['scale']}")
 
 
 def _recipes(tables: dict, wheres: dict) -> None:

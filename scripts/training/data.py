@@ -114,6 +114,39 @@ def pack(pairs: list[np.ndarray], block: int, packing: str, seed: int) -> Blocks
     return blocks
 
 
+def replayed(blocks: Blocks, pools: dict[str, Blocks], replay: dict, seed: int) -> Blocks:
+    """The blocks of an epoch with blocks of other text among them, against forgetting.
+
+    Args:
+        blocks: of the epoch, in their order.
+        pools: source -> blocks of its text, of the same length.
+        replay: ``mix`` (source -> its share of what is replayed), ``share`` of all blocks below 1, and ``how``. ``replace``, as
+            EntiGraph's code does it: each block gives way, with probability ``share``, to one drawn uniformly from a source;
+            what gave way is not seen in this epoch. ``add``: every block stays, and so many more stand at random places
+            among them that they are ``share`` of all.
+        seed: of this epoch.
+    """
+    rng, count, share = np.random.default_rng(seed), len(blocks.inputs), replay["share"]
+    if replay["how"] == "replace":
+        total, other = count, np.flatnonzero(rng.random(count) < share)
+        own = np.arange(count)
+    else:
+        total = count + round(count * share / (1 - share))
+        other = np.sort(rng.choice(total, total - count, replace=False))
+        own = np.setdiff1d(np.arange(total), other)
+    found = Blocks(*(np.empty((total, *part.shape[1:]), part.dtype) for part in blocks))
+    for part, given in zip(found, blocks, strict=True):
+        part[own] = given
+    sources = sorted(replay["mix"])
+    drawn = rng.choice(len(sources), len(other), p=[replay["mix"][source] for source in sources])
+    for place, source in zip(other.tolist(), drawn.tolist(), strict=True):
+        pool = pools[sources[source]]
+        which = rng.integers(len(pool.inputs))
+        for part, given in zip(found, pool, strict=True):
+            part[place] = given[which]
+    return found
+
+
 def take(sizes: np.ndarray, tokens: int, start: int) -> tuple[np.ndarray, int]:
     """Indices of documents from the cursor ``start`` on until they hold ``tokens``, round and round; and the new cursor.
 

@@ -1,15 +1,16 @@
 """Continual training of a base model on each subset of a corpus.
 
 Reads a Hugging Face directory and documents.parquet with a column `subset`, and perhaps `prompt`, a text that is given before
-the document and not learned (scripts.training.data.conditioned); makes checkpoints/subset-{s}/epoch-{n}/ for the epochs that
-the row lists (epoch 0 is the base itself and is not copied) and trace.parquet. One job trains all subsets, with one process a
-GPU: `python -m scripts.training.train`, or torchrun where the row's `gpus` is above 1 (answers.launcher).
+the document and not learned (scripts.training.data.conditioned), and the documents of the sources that the row's `replay` mixes
+in; makes checkpoints/subset-{s}/epoch-{n}/ for the epochs that the row lists (epoch 0 is the base itself and is not copied) and
+trace.parquet. One job trains all subsets, with one process a GPU: `python -m scripts.training.train`, or torchrun where the
+row's `gpus` is above 1 (answers.launcher).
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from scripts.lib.models import BadModel, bos_of, eos_of, load_model, load_tokeni
 from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
 from scripts.lib.work import Busy
-from scripts.training.data import NONE, conditioned, pack, pairs_of
+from scripts.training.data import NONE, Blocks, conditioned, pack, pairs_of, replayed
 from scripts.training.stop import Stopped, listen, never
 
 
@@ -43,6 +44,24 @@ def pairs_of_subsets(frame, words, subsets: int, bos: int, eos: int, block: int,
     return found
 
 
+def pools_of(paths: Sequence[str | Path], words, row: dict, bos: int, eos: int) -> dict[str, Blocks]:
+    """Source -> its text in blocks, for replay; the paths are documents.parquet, each in a folder of the source's name.
+
+    Raises:
+        BrokenArtifact: naming a source of the row's replay that was not given, or has no text.
+    """
+    pools = {}
+    for path in paths:
+        frame = read_documents(path, columns=["text", "complete"])
+        pairs = pairs_of(encode(words, frame["text"].tolist()), frame["complete"].tolist(), bos, eos)
+        source = Path(path).parent.name
+        if pairs:
+            pools[source] = pack(pairs, row["block"], row["packing"], seed_of("replay", row["seed"], source))
+    if missing := sorted(set(row["replay"]["mix"]) - set(pools)):
+        raise BrokenArtifact(f"the run's row, key replay: no text of {missing[0]} was given; got {', '.join(map(str, paths))}")
+    return pools
+
+
 def train(
     base: str | Path,
     corpus: str | Path,
@@ -52,6 +71,7 @@ def train(
     *,
     row: dict,
     code: str,
+    replay: Sequence[str | Path] = (),
     why_stop: Callable[[], int] = never,
 ) -> None:
     """Train the base on each subset of the corpus, with warm-up and then a constant rate, so that epochs compare.
@@ -62,6 +82,7 @@ def train(
         out, trace: the folder of checkpoints and the trace, to be made.
         work: where a killed run left its state.
         row: of a run; trains to the last of ``checkpoints``. ``code`` is the hash of this code.
+        replay: documents.parquet of the sources that the row's ``replay`` mixes in; none without it, or with a share of 0.
         why_stop: asked after every step (scripts.training.stop).
     """
     from scripts.training import parallel
@@ -80,14 +101,16 @@ def train(
         if prompts and row["packing"] != "documents":
             raise BrokenArtifact(f"{corpus}: has prompts; the run's row, key packing: expected documents, got {row['packing']}")
         subsets = pairs_of_subsets(frame, words, row["subsets"], bos, eos, row["block"], str(corpus))
-        inputs = [sha256_of(file) for file in [corpus, *sorted(Path(base).glob("*.safetensors"))]]
+        pools = pools_of(replay, words, row, bos, eos) if replay else {}
+        inputs = [sha256_of(file) for file in [corpus, *replay, *sorted(Path(base).glob("*.safetensors"))]]
         mine = folder_of(folder, row, code, inputs, str(device), precision)
         traces, counts = {}, {}
         for subset, documents in enumerate(subsets):
             seed = seed_of("train", row["seed"], name, subset)
 
             def blocks_of(epoch, documents=documents, seed=seed):
-                return pack(documents, row["block"], row["packing"], seed_of(seed, epoch))
+                blocks = pack(documents, row["block"], row["packing"], seed_of(seed, epoch))
+                return replayed(blocks, pools, row["replay"], seed_of("replay", seed, epoch)) if pools else blocks
 
             first = blocks_of(1)
             tokens = int((first.targets != NONE).sum())
@@ -126,11 +149,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--row", type=json.loads, required=True)
     parser.add_argument("--code", required=True)
+    parser.add_argument("--replay", nargs="*", default=[])
     for option in ("base", "corpus", "out", "trace", "work"):
         parser.add_argument(f"--{option}", required=True)
     a = parser.parse_args()
     settle()
     try:
-        train(a.base, a.corpus, a.out, a.trace, a.work, row=a.row, code=a.code, why_stop=listen())
+        train(a.base, a.corpus, a.out, a.trace, a.work, row=a.row, code=a.code, replay=a.replay, why_stop=listen())
     except (BadModel, BrokenArtifact, Busy, FloatingPointError, Stopped) as error:
         sys.exit(f"{a.row['name']}: {error}")

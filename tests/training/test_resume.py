@@ -18,6 +18,7 @@ MODEL = {**SHAPE, "block": 32, "batch": 2, "learning_rate": 0.01, "warmup": 0.1,
 MODEL["phases"] = [{"mix": {"one": 1.0}, "tokens": 600}, {"mix": {"one": 0.5, "two": 0.5}, "tokens": 400}]
 RUN = {"name": "tiny-on-one", "checkpoints": [0, 1, 3], "subsets": 2, "batch": 2, "block": 32, "packing": "documents"}
 RUN |= {"learning_rate": 0.01, "warmup": 0.1, "seed": 1}
+REPLAY = {"packing": "stream", "replay": {"share": 0.3, "how": "replace", "mix": {"two": 1.0}}}
 
 # Each attempt: (what to run, where to put it, where to die). A place to die is the name of a hook and the call that kills.
 DRIVER = """
@@ -71,7 +72,8 @@ for attempt in json.loads(sys.argv[1]):
     if pid == 0:
         sys.stderr = open(attempt["log"], "w", buffering=1)
         killing(*attempt["die"])
-        {"pretrain": pretrain, "train": train}[attempt["what"]](*attempt["arguments"], row=attempt["row"], code="c")
+        function = pretrain if attempt["what"] == "pretrain" else train
+        function(*attempt["arguments"], row=attempt["row"], code="c", **attempt["more"])
         os._exit(0)
     print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])), flush=True)
 """
@@ -86,6 +88,7 @@ PLACES = {  # place to die -> how often it is killed there before it is left alo
         ("after rename", 5): 1,
         ("inside checkpoint", 3): 1,
     },
+    "replay": {("step", 13): 1},
 }
 
 
@@ -115,8 +118,9 @@ def made(tmp_path_factory):
         )
         arguments = [*given, *(str(to / name) for name in ("out", "trace.parquet", "work"))]
         to.mkdir(parents=True, exist_ok=True)
-        row = {"pretrain": MODEL, "train": RUN}[what]
-        return {"what": what, "arguments": arguments, "row": row, "die": die, "log": str(to / f"log-{number}")}
+        row = {"pretrain": MODEL, "train": RUN, "replay": {**RUN, **REPLAY}}[what]
+        more = {"replay": [sources[1]]} if what == "replay" else {}
+        return {"what": what, "arguments": arguments, "row": row, "more": more, "die": die, "log": str(to / f"log-{number}")}
 
     attempts, keys = [], []
     for what, places in PLACES.items():
@@ -157,7 +161,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(made, what, place):
     again, files_again = content(folder / what / where)
     pd.testing.assert_frame_equal(trace, again, check_exact=True)
     assert files == files_again
-    assert sum(name.endswith("model.safetensors") for name in files) == {"pretrain": 1, "train": 4}[what]
+    assert sum(name.endswith("model.safetensors") for name in files) == {"pretrain": 1, "train": 4, "replay": 4}[what]
     assert not (folder / what / where / "work").exists()
 
 
@@ -188,4 +192,29 @@ def test_a_subset_without_documents_is_named_before_training(made, tmp_path):
     with pytest.raises(BrokenArtifact, match=r"documents\.parquet: subset 2 has no documents; .* asks for 3"):
         base, corpus = folder / "pretrain/never-0/out", folder / "one/documents.parquet"
         train(base, corpus, tmp_path / "out", tmp_path / "trace.parquet", tmp_path / "w", row={**RUN, "subsets": 3}, code="c")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_replay_share_of_0_trains_the_same_bytes_as_no_replay(made, tmp_path):
+    from scripts.training.train import train
+
+    folder, _ = made
+    row = {**RUN, "replay": {**REPLAY["replay"], "share": 0}}
+    base, corpus = folder / "pretrain/never-0/out", folder / "one/documents.parquet"
+    train(base, corpus, tmp_path / "out", tmp_path / "trace.parquet", tmp_path / "work", row=row, code="c")
+    trace, files = content(folder / "train/never-0")
+    again, files_again = content(tmp_path)
+    pd.testing.assert_frame_equal(trace, again, check_exact=True)
+    assert files == files_again
+
+
+def test_replay_without_its_text_is_named_before_training(made, tmp_path):
+    from scripts.lib.files import BrokenArtifact
+    from scripts.training.train import train
+
+    folder, _ = made
+    base, corpus = folder / "pretrain/never-0/out", folder / "one/documents.parquet"
+    with pytest.raises(BrokenArtifact, match="key replay: no text of two was given; got "):
+        paths = (tmp_path / "out", tmp_path / "trace.parquet", tmp_path / "work")
+        train(base, corpus, *paths, row={**RUN, **REPLAY}, code="c", replay=[corpus])
     assert not (tmp_path / "out").exists()
