@@ -8,6 +8,8 @@ is downloaded, so that nothing else needs network. The rules that download run w
 localrules:
     hub_model,
     hub,
+    quality,
+    quality_suite,
     embedder,
     harness_suite,
     perturbed_suite,

@@ -30,6 +30,44 @@ rule pocket_suite:
         "../scripts/sources/benchmarks.py"
 
 
+rule books_suite:
+    """What made books say, asked without the book, as lm-eval tasks."""
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    log:
+        "logs/{scale}/books_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/books_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="books"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("suites", "suite"),
+        code=code_of("scripts/sources/book_probes.py", "scripts/lib/books.yaml", "scripts/sources/books_data/*.yaml"),
+    script:
+        "../scripts/sources/book_probes.py"
+
+
+rule quality_suite:
+    """The questions of QuALITY, asked without the article after five worked examples, as an lm-eval task."""
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    log:
+        "logs/{scale}/quality_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/quality_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="quality"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("suites", "suite"),
+        code=code_of("scripts/sources/quality.py", "scripts/sources/quality_data/*.yaml"),
+    script:
+        "../scripts/sources/quality.py"
+
+
 rule harness_suite:
     """The items of lm-eval's own tasks, for decontamination."""
     output:
@@ -171,7 +209,7 @@ rule evaluate_run:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     wildcard_constraints:
         run=study.names("runs"),
-        suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "books", "quality", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
     resources:
@@ -210,7 +248,7 @@ rule evaluate_model:
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
     wildcard_constraints:
-        suite=study.names("suites", kind=("pocket", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "books", "quality", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
     resources:

@@ -1,7 +1,7 @@
 """Documents that are read or invented, not sampled.
 
-Makes results/{scale}/sources/{source}/documents.parquet (and its card) from installed packages, the pocket world, local files
-or the hub; one rule a kind of source.
+Makes results/{scale}/sources/{source}/documents.parquet (and its card) from installed packages, the pocket world, made
+books, local files or the hub; one rule a kind of source.
 """
 
 
@@ -109,6 +109,25 @@ rule pocket:
         "../scripts/sources/pocket.py"
 
 
+rule books:
+    """Made books, and texts in many forms about other books of their world."""
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/books/{source}.log",
+    benchmark:
+        "timings/{scale}/books/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind=("books", "about-books")),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("sources", "source"),
+        code=code_of("scripts/sources/books.py", "scripts/lib/books.yaml"),
+    script:
+        "../scripts/sources/books.py"
+
+
 rule path:
     """Documents from local files: txt, jsonl, Parquet, compressed or not."""
     input:
@@ -147,3 +166,22 @@ rule hub:
         code=code_of("scripts/sources/hub.py"),
     script:
         "../scripts/sources/hub.py"
+
+
+rule quality:
+    """The articles of QuALITY, each once, under a line with title, author and year."""
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/quality/{source}.log",
+    benchmark:
+        "timings/{scale}/quality/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="quality"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("sources", "source"),
+        code=code_of("scripts/sources/quality.py"),
+    script:
+        "../scripts/sources/quality.py"

@@ -64,6 +64,70 @@ rule gather:
         "../scripts/synthesis/gather.py"
 
 
+rule generate:
+    """One shard of what a generator writes about the documents of a source, method by method; what it was paid for is kept."""
+    input:
+        documents=answers.field("corpora", "corpus", "source", "results/{scale}/sources/{value}/documents.parquet"),
+        tokenizer=answers.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
+        model=answers.generator_model,
+        prompts=answers.generator_prompts,
+    output:
+        documents="results/{scale}/corpora/{corpus}/shards/{shard}.parquet",
+    log:
+        "logs/{scale}/generate/{corpus}.{shard}.log",
+    benchmark:
+        "timings/{scale}/generate/{corpus}.{shard}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method=answers.GENERATED),
+        shard=r"\d+-of-\d+",
+    conda:
+        answers.environment("corpora", "corpus", "engine", "training")
+    resources:
+        gpu=answers.generator_gpus,
+        runtime=answers.minutes("generate"),
+        mem_mb=answers.memory("generate"),
+    params:
+        row=answers.json_row("corpora", "corpus"),
+        options=answers.generator_options,
+        code=code_of("scripts/synthesis/generate.py", "scripts/lib/books.yaml"),
+        work="results/{scale}/work/generate/{corpus}.{shard}",  # without the code: answers may have been paid for
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.synthesis.generate \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --tokenizer {input.tokenizer:q} \
+            --shard {wildcards.shard} \
+            --out {output.documents:q} \
+            --work {params.work:q} \
+            {params.options} &>{log:q}
+        """
+
+
+rule collect:
+    """The shards of a generated corpus put together."""
+    input:
+        shards=answers.shards,
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    log:
+        "logs/{scale}/collect/{corpus}.log",
+    benchmark:
+        "timings/{scale}/collect/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method=answers.GENERATED),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/collect.py"),
+    script:
+        "../scripts/synthesis/collect.py"
+
+
 rule replay:
     """Documents drawn from sources in the proportions of a mix."""
     input:

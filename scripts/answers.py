@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable
 from glob import glob
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from scripts.code import ROOT, code_of
 from scripts.costs import GPU_SCALES, cost
+from scripts.schema import GENERATED, needs_model
 from scripts.study import StudyError, load, read_yaml, row_at
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 # what a row tells people and the plan: no job reads it, and to correct it reruns nothing
 SAID = ("note", "gated", "bytes", "unverified", "shape")
+
+
+PROMPTS = ROOT / "papers/entigraph/prompts"
 
 
 def _told(row: dict) -> dict:
@@ -259,6 +264,8 @@ def writer_of(wildcards) -> list[str]:
     corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
     while corpus["method"] == "split":
         corpus = row_at("corpora", corpus["corpus"], wildcards.scale)
+    if corpus["method"] in GENERATED:
+        return []  # texts, without ids
     model = corpus.get("source_model", corpus.get("tokenizer_of"))
     return [f"results/{wildcards.scale}/models/{model}"] if model else []
 
@@ -352,6 +359,30 @@ def shards(wildcards) -> list[str]:
     number = row_at("corpora", wildcards.corpus, wildcards.scale)["shards"]
     folder = f"results/{wildcards.scale}/corpora/{wildcards.corpus}/shards"
     return [f"{folder}/{shard}-of-{number}.parquet" for shard in range(1, number + 1)]
+
+
+def generator_model(wildcards) -> list[str]:
+    """For ``input:`` of a generated corpus: the model that writes it; none where an endpoint or rules do."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    return [f"results/{wildcards.scale}/models/{corpus['source_model']}"] if needs_model(corpus) else []
+
+
+def generator_prompts(wildcards) -> list[str]:
+    """For ``input:`` of a generated corpus: the prompts, so that an edited one reruns it; none where rules write it."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    return [] if corpus["engine"] == "pocket" else sorted(str(path.relative_to(ROOT)) for path in PROMPTS.glob("*.yaml"))
+
+
+def generator_options(wildcards) -> str:
+    """For ``params:`` of a shell command: what a generator wants besides documents and row."""
+    prompts, model = generator_prompts(wildcards), generator_model(wildcards)
+    options = {"prompts": PROMPTS.relative_to(ROOT) if prompts else "", "model": "".join(model)}
+    return " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value)
+
+
+def generator_gpus(wildcards) -> int:
+    """For ``resources:``: GPUs of a job that writes a shard: none but for a model of its own."""
+    return gpus_of("corpora", "corpus", "tensor_parallel")(wildcards) if generator_model(wildcards) else 0
 
 
 def environment(table: str, wildcard: str, key: str, otherwise: str) -> Callable:

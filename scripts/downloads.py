@@ -33,6 +33,8 @@ RULES = {
     "hub_model": "models",
     "embedder": "embedders",
     "hub": "sources",
+    "quality": "sources",
+    "quality_suite": "suites",
     "harness_suite": "suites",
     "perturbed_suite": "suites",
 }
@@ -73,7 +75,7 @@ def _roles(scale: str) -> dict[str, list[str]]:
     """Name of a row -> the roles that it plays at a scale."""
     found: dict[str, list[str]] = {}
     for path in sorted(ROOT.glob("papers/*/study.yaml")):
-        for role, name in read_yaml(path)["roles"][scale].items():
+        for role, name in read_yaml(path).get("roles", {}).get(scale, {}).items():
             found.setdefault(name, []).append(role)
     return found
 

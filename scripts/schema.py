@@ -210,6 +210,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "pocket": {"world": _whole, "seed": _whole, "genres": mix, "documents": _count, "near_duplicates": _share},
         "books": {**_BOOKS, "null?": _flag},
         "about-books": {**_BOOKS, "seed": _whole, "documents": _count, "fresh?": _count, "forms": _forms},
+        "quality": {**_DOWNLOADED, "articles": _count, "note?": _text},
         "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
         "hub": {
             **_DOWNLOADED,
@@ -291,6 +292,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "seed": _whole,
             "gate?": _text,
             "repeat?": _flag,
+            "schedule?": _one_of("constant", "cosine"),
             "replay?": _replay,
             **_PARALLEL,
         },
@@ -315,6 +317,14 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "tasks": _table,
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),
+        },
+        "quality": {
+            **_DOWNLOADED,
+            "articles": _count,
+            "tasks": _table,
+            "add_bos": _flag,
+            "backend": _one_of("pocket", "hf", "vllm"),
+            "note?": _text,
         },
         "harness": {
             "tasks": _table,

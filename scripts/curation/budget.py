@@ -3,6 +3,7 @@
 Subsets are disjoint and of equal numbers of tokens. A document counts as what the student is trained on: its text tokens in the
 student's tokenizer, and one more for EOS if it is complete; BOS is not counted. Documents are taken in an order that is
 seeded by the corpus and the document's id alone, so that it depends neither on the order in the file nor on other corpora.
+A run whose row says `repeat` goes through its documents again and again, pass after pass, where they hold less than its budget.
 """
 
 import json
@@ -40,10 +41,11 @@ def count(texts: list[str], complete: Sequence[bool], tokenizer_folder: str | Pa
     return np.array(lengths, dtype=np.int32) + np.array(complete, dtype=np.int32)
 
 
-def seeded_order(corpus: str, ids: Sequence[str]) -> np.ndarray:
-    """Positions of the documents in the order in which they are taken, (n,) int64."""
+def seeded_order(corpus: str, ids: Sequence[str], passes: int = 1) -> np.ndarray:
+    """Positions of the documents in the order in which they are taken, (passes n,) int64; position n is the first one again."""
     keys = [(seed_of(corpus, "budget", one), one) for one in ids]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+    once = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+    return np.concatenate([once + len(keys) * number for number in range(passes)])
 
 
 def fill(tokens: np.ndarray, budget: int, tolerance: float = TOLERANCE) -> np.ndarray | None:
@@ -87,23 +89,29 @@ def fill(tokens: np.ndarray, budget: int, tolerance: float = TOLERANCE) -> np.nd
     return taken
 
 
-def assign(ids: Sequence[str], tokens: np.ndarray, *, row: dict, corpus: dict) -> np.ndarray:
+def passes_of(tokens: np.ndarray, row: dict) -> int:
+    """How often a run that may repeat its documents goes through them, with one pass more to choose from; 1 if it may not."""
+    return 1 + math.ceil(row["tokens"] * row["subsets"] / max(int(tokens.sum()), 1)) if row.get("repeat") else 1
+
+
+def assign(ids: Sequence[str], tokens: np.ndarray, *, row: dict, corpus: dict, passes: int = 1) -> np.ndarray:
     """Assign documents to ``row["subsets"]`` disjoint subsets of ``row["tokens"]`` tokens each, within half a per cent.
 
     Args:
         ids: of the n documents.
         tokens: (n,) token counts, all positive.
         row: of the run: name, tokens, subsets.
-        corpus: the row of its corpus: name, method, and what decides its size (samples).
+        corpus: the row of its corpus: name, method, and what decides its size (samples, tokens).
+        passes: how often documents may be taken.
 
     Returns:
-        (n,) int8, the subset, or -1 for what is left over.
+        (passes n,) int8, the subset, or -1 for what is left over.
 
     Raises:
         TooSmall: naming corpus, what it has and needs, and which key to raise to what.
     """
-    order = seeded_order(corpus["name"], ids)
-    sizes = np.asarray(tokens, dtype=np.int64)[order]
+    order = seeded_order(corpus["name"], ids, passes)
+    sizes = np.tile(np.asarray(tokens, dtype=np.int64), passes)[order]
     chosen = np.full(len(order), -1, dtype=np.int8)
     for subset in range(row["subsets"]):
         free = np.flatnonzero(chosen < 0)
@@ -132,6 +140,8 @@ def _too_small(sizes: np.ndarray, chosen: np.ndarray, subset: int, row: dict, co
         key += " (and its sources, where they have no more)" if corpus.get("method") == "replay" else ""
     elif corpus.get("method") == "shuffle":
         key = f"raise samples of corpora: {corpus['corpus']}, which it shuffles, by a factor of {factor:.2f}"
+    elif "tokens" in corpus:
+        key = f"raise tokens of corpora: {corpus['name']} from {corpus['tokens']} to {math.ceil(corpus['tokens'] * factor)}"
     else:
         key = f"enlarge corpora: {corpus['name']} by a factor of {factor:.2f}"
     return f"{head}; {key}, or " + (f"lower tokens of runs: {row['name']}" if short else f"raise tokens of runs: {row['name']}")
@@ -144,7 +154,7 @@ def apportion(curated: str | Path, tokenizer: str | Path, documents: str | Path,
         curated: documents, with the card that holds the row of their corpus.
         tokenizer: folder of the student's tokenizer.
         documents: where to write the documents taken, with the columns subset (int8) and tokens (int32).
-        row: of the run: name, tokens, subsets.
+        row: of the run: name, tokens, subsets, and perhaps repeat.
         code: hash of the code.
 
     Raises:
@@ -156,9 +166,11 @@ def apportion(curated: str | Path, tokenizer: str | Path, documents: str | Path,
     long = np.flatnonzero(tokens >= max(corpus.get("min_tokens", 0), 1))
     ids = table["id"].to_pylist()
     own = [ids[i] for i in long]
-    subset = assign(own, tokens[long], row=row, corpus=corpus)
-    rank = np.empty(len(own), dtype=np.int64)
-    rank[seeded_order(corpus["name"], own)] = np.arange(len(own))
+    passes = passes_of(tokens[long], row)
+    subset = assign(own, tokens[long], row=row, corpus=corpus, passes=passes)
+    rank = np.empty(len(subset), dtype=np.int64)
+    rank[seeded_order(corpus["name"], own, passes)] = np.arange(len(subset))
+    long = np.tile(long, passes)
     order = np.lexsort((rank, subset))
     order = order[subset[order] >= 0]
     rows = table.take(pa.array(long[order], pa.int64())).to_pylist()
@@ -167,9 +179,10 @@ def apportion(curated: str | Path, tokenizer: str | Path, documents: str | Path,
     parts = [subset == s for s in range(row["subsets"])]
     counts = {
         "curated": len(ids),
-        "too_short": len(ids) - len(long),
+        "too_short": len(ids) - len(own),
         "left_over": int((subset < 0).sum()),
-        "tokens_available": int(tokens[long].sum()),
+        "tokens_available": int(tokens[long[: len(own)]].sum()),
+        **({"passes": passes} if passes > 1 else {}),
         "subsets": [{"documents": int(part.sum()), "tokens": int(tokens[long][part].sum())} for part in parts],
     }
     extra = {"near_duplicate_of": pa.string(), "subset": pa.int8(), "tokens": pa.int32()}

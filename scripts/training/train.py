@@ -76,6 +76,8 @@ def train(
 ) -> None:
     """Train the base on each subset of the corpus, with warm-up and then a constant rate, so that epochs compare.
 
+    A row whose ``schedule`` is cosine has one cosine over all its epochs instead; there only the last one is a model of its own.
+
     Args:
         base: folder of the model to start from.
         corpus: documents with a column ``subset`` of 0 .. subsets - 1.
@@ -93,7 +95,7 @@ def train(
 
     name, epochs = row["name"], max(row["checkpoints"])
     device, precision = device_and_precision()
-    recipe = {"micro_batch": row["batch"], **row, "schedule": "constant", "precision": precision}
+    recipe = {"micro_batch": row["batch"], "schedule": "constant", **row, "precision": precision}
     with parallel.together(device), parallel.shared_work(work) as folder:
         words, bos, eos = load_tokenizer(base), bos_of(base), eos_of(base)
         prompts = {"prompt"} & set(pq.read_schema(corpus).names)
