@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scripts import downloads
 from scripts.code import ROOT
+from scripts.schema import GENERATED
 from scripts.study import StudyError, load, read_yaml, row_at
 
 GPU_SCALES = ("gpu", "paper")
@@ -127,11 +128,13 @@ def _work(scale: str, flops: float, what: str) -> float:
     return flops / (machine["flops"] * machine[what] if "flops" in machine else machine[what])
 
 
-def generate_seconds(model: Shape, scale: str, engine: str, sequences: float, prompt: float, new: float) -> float:
+def generate_seconds(
+    model: Shape, scale: str, engine: str, sequences: float, prompt: float, new: float, prompts: float | None = None
+) -> float:
     """Seconds of generating ``new`` tokens after ``prompt`` tokens for each of ``sequences``.
 
     On a CPU by FLOPs. On a GPU each step reads all weights and the cache of the sequences that are decoded together, or
-    computes, whichever takes longer; the prompts are a forward pass.
+    computes, whichever takes longer; the prompts are a forward pass, over ``prompts`` of them where many are one and cached.
     """
     machine = rates()["machines"][machine_of(scale)]
     if "flops" not in machine:
@@ -143,7 +146,8 @@ def generate_seconds(model: Shape, scale: str, engine: str, sequences: float, pr
     compute = together * 2 * model.matrix / (machine["flops"] * machine["score"])
     step = how["step"] + max(read / (rates()["bandwidth"] * machine["bandwidth"]), compute)
     steps = math.ceil(sequences / together) * new
-    return steps * step + _work(scale, forward_flops(model, sequences * prompt, prompt), "score")
+    read_first = sequences if prompts is None else prompts
+    return steps * step + _work(scale, forward_flops(model, read_first * prompt, prompt), "score")
 
 
 def start_seconds(scale: str) -> float:
@@ -179,11 +183,12 @@ def train(wildcards: dict, scale: str) -> Cost:
     gpus = _gpus(scale, row, "gpus")
     tokens = row["tokens"] * row["subsets"] * max(row["checkpoints"])
     seconds = _work(scale, train_flops(model, tokens, row["block"]), "train") / max(gpus, 1)
+    held = 32 * row["tokens"] * row["subsets"] * max(gpus, 1)  # each process: documents as pairs, and an epoch's blocks
     return Cost(
         start_seconds(scale) + seconds,
         gpus=gpus,
         gpu_bytes=_bytes_of(model, row) if gpus else 0,
-        memory=1.2e9 + 24 * model.parameters,
+        memory=1.2e9 + 24 * model.parameters + held,
         disk=checkpoints(row) * (2 if gpus else 4) * model.parameters,
     )
 
@@ -201,6 +206,8 @@ def train_bytes(model: Shape, tokens: int, compiled: bool = False, checkpointing
 
 def _bytes_of(model: Shape, row: dict) -> float:
     tokens = row.get("micro_batch", row["batch"]) * row["block"]
+    if row.get("parallel") == "fsdp":  # weights, gradients and moments are divided among the processes
+        model = model._replace(parameters=model.parameters // row.get("gpus", 1))
     return train_bytes(model, tokens, row.get("compile", False), row.get("gradient_checkpointing", False))
 
 
@@ -221,6 +228,47 @@ def bos(wildcards: dict, scale: str) -> Cost:
     )
 
 
+def generate(wildcards: dict, scale: str) -> Cost:
+    """What a generator writes about documents: one shard of a corpus. An endpoint takes as long as its limits let it."""
+    row, known = row_at("corpora", wildcards["corpus"], scale), rates()["generated"]
+    size = known[row["engine"]]
+    calls, documents = (n / row["shards"] for n in (row["tokens"] / size["answer"], _documents(row["source"], scale)))
+    model, gpus, gpu_bytes = Shape(0, 0, 0, 0, 0, 0, 0), 0, 0.0
+    if row["engine"] == "pocket":
+        seconds = calls * size["seconds"]
+    elif row["engine"] == "openai":
+        limits = row["endpoint"]
+        tokens = calls * (size["document"] + size["answer"])
+        seconds = 60 * max(tokens / limits["tokens_per_minute"], calls / limits["requests_per_minute"])
+    else:
+        model, gpus = shape_of(row["source_model"], scale), _gpus(scale, row, "tensor_parallel")
+        prompt, start = size["document"], rates()["engines"]["vllm"]["start"]
+        seconds = start + generate_seconds(model, scale, "vllm", calls, prompt, size["answer"], documents) / max(gpus, 1)
+        gpu_bytes = 2 * model.parameters / max(gpus, 1) + 2e9
+    return Cost(
+        start_seconds(scale) + seconds,
+        gpus=gpus,
+        gpu_bytes=gpu_bytes,
+        memory=1.2e9 + 4 * model.parameters + 12 * row["tokens"],
+        disk=3 * row["tokens"] / row["shards"],
+    )
+
+
+def _documents(source: str, scale: str) -> int:
+    """How many documents a source's row says that it has; 0 where it does not."""
+    row = row_at("sources", source, scale)
+    return next((row[key] for key in ("documents", "books", "articles") if key in row), 0)
+
+
+def _items(suite: dict, size: dict, kind: str) -> float:
+    """How many items a task of a suite has."""
+    if suite["kind"] == "books":
+        return 4 * suite["books"] * suite["sets"]
+    if suite["kind"] == "quality":
+        return size["items"] * suite["articles"]
+    return size["items"] if "items" in size else suite[kind]
+
+
 def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]:
     """Seconds of one model on a suite, and how many items it has."""
     known = rates()["benchmarks"]
@@ -230,7 +278,7 @@ def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]
         size = known.get(name, known["pocket"])
         generated = task["metric"] not in ("acc", "acc_norm")
         kind = "code_items" if task["group"] == "code" else "generated_items" if generated else "choice_items"
-        count = size["items"] if "items" in size else suite[kind]
+        count = _items(suite, size, kind)
         prompt = size["tokens"] + size["example"] * task.get("shots", 0)
         if generated:
             seconds += generate_seconds(model, scale, backend, count, prompt, size["generated"])
@@ -310,6 +358,8 @@ def nll(wildcards: dict, scale: str) -> Cost:
 def _samples(corpus: str, scale: str) -> int:
     """Documents of a corpus; a corpus made of another has at most as many."""
     row = row_at("corpora", corpus, scale)
+    if row["method"] in GENERATED:
+        return math.ceil(row["tokens"] / rates()["generated"][row["engine"]]["answer"])
     return row["samples"] if "samples" in row else _samples(row["corpus"], scale)
 
 
@@ -333,6 +383,7 @@ HEAVY = {
     "pretrain": pretrain,
     "train": train,
     "bos": bos,
+    "generate": generate,
     "evaluate_run": evaluate_run,
     "evaluate_model": evaluate_model,
     "extract": extract,
@@ -349,7 +400,7 @@ def _light(rule: str, wildcards: dict, scale: str) -> Cost:
     if "corpus" in wildcards and wildcards["corpus"] in load()[scale]["corpora"]:
         documents = _samples(wildcards["corpus"], scale)
     elif "source" in wildcards:
-        documents = row_at("sources", wildcards["source"], scale).get("documents", 0)
+        documents = _documents(wildcards["source"], scale)
     elif rule == "budget":
         documents = _samples(row_at("runs", wildcards["run"], scale)["corpus"], scale)
     download = 0
