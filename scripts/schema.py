@@ -167,7 +167,7 @@ _CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _tab
 _ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _count, "bidirectional?": _flag}
 _DRAWN = {"samples": _count, **_CURATED}
 _BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
-# ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``; what else an engine wants: scripts/synthesis/generators.py
+# ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``; scripts/synthesis/generators.py says what engines want.
 _WRITTEN = {
     "source": _text,
     "source_model": _text,
@@ -180,6 +180,7 @@ _WRITTEN = {
     "max_new_tokens?": _count,
     "tensor_parallel?": _count,
     "endpoint?": _endpoint,
+    "note?": _text,
     **_CURATED,
 }
 GENERATED = ("entigraph", "rephrase", "active-reading", "mga", "qa")  # methods that ask a generator about documents

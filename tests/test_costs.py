@@ -8,6 +8,7 @@ from snakemake.iocontainers import Wildcards
 
 from benchmarks import gpu
 from scripts import answers, costs, study
+from scripts.schema import GENERATED
 from tests.conftest import ROOT
 
 QWEN = {
@@ -99,6 +100,7 @@ def test_every_rule_and_row_has_a_cost(scale):
     tables = study.load()[scale]
     jobs = [("train", {"run": n}) for n, r in tables["runs"].items() if r["kind"] == "continual"]
     jobs += [("bos", {"corpus": n}) for n, r in tables["corpora"].items() if r["method"] == "bos"]
+    jobs += [("generate", {"corpus": n}) for n, r in tables["corpora"].items() if r["method"] in GENERATED]
     jobs += [("curate", {"corpus": n}) for n in tables["corpora"]]
     for suite, row in tables["suites"].items():
         for run in tables["runs"]:
@@ -123,8 +125,28 @@ def test_what_fits_one_24_gb_card():
         if row["kind"] == "continual":
             assert costs.train({"run": run}, "gpu").gpu_bytes < memory, run
     for corpus, row in tables["corpora"].items():
-        if row["method"] == "bos":
-            assert costs.bos({"corpus": corpus}, "gpu").gpu_bytes < memory, corpus
+        if row["method"] in ("bos", *GENERATED):
+            rule = costs.bos if row["method"] == "bos" else costs.generate
+            assert rule({"corpus": corpus}, "gpu").gpu_bytes < memory, corpus
+
+
+def test_a_generator_reads_a_cached_document_once(monkeypatch):
+    shape = costs.shape(**QWEN)
+    each = costs.generate_seconds(shape, "paper", "vllm", 256, 6000, 900)
+    cached = costs.generate_seconds(shape, "paper", "vllm", 256, 6000, 900, prompts=2)
+    machine = costs.rates()["machines"]["A100-80GB"]
+    reading = costs.forward_flops(shape, 254 * 6000, 6000) / (machine["flops"] * machine["score"])
+    assert each - cached == pytest.approx(reading)
+
+
+def test_an_endpoint_takes_as_long_as_its_limits_let_it(monkeypatch):
+    row = {**study.row_at("corpora", "qa-books", "paper"), "tokens": 900_000, "shards": 1}
+    row["endpoint"] = {**row["endpoint"], "tokens_per_minute": 690_000, "requests_per_minute": 10**6}
+    monkeypatch.setattr(
+        costs, "row_at", lambda table, name, scale: row if table == "corpora" else study.row_at(table, name, scale)
+    )
+    found = costs.generate({"corpus": "any"}, "paper")  # 1,000 calls of 6,900 tokens, 100 a minute
+    assert (found.seconds - costs.start_seconds("paper"), found.gpus) == (pytest.approx(600), 0)
 
 
 def test_a_machine_that_is_not_known_is_named(monkeypatch):

@@ -4,6 +4,7 @@ import copy
 from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import Wildcards
 
 from scripts import answers, study
 from scripts.code import ROOT
@@ -256,3 +257,60 @@ def test_gpu_scales_stop_without_a_gpu(monkeypatch):
         answers.refuse_without_gpu("paper", "local", [job(gpu=0), job(gpu=1)])
     answers.refuse_without_gpu("paper", "slurm", [job(gpu=1)])
     answers.refuse_without_gpu("paper", "local", [job(), job(gpu=0)])  # downloads, figures of tables that are there
+
+
+ASKED = "--prompts papers/entigraph/prompts"
+
+
+@pytest.mark.parametrize(
+    ("scale", "corpus", "options", "gpu"),
+    [
+        ("laptop", "entigraph-books", "", 0),
+        ("gpu", "entigraph-books", f"{ASKED} --model results/gpu/models/Qwen2.5-7B-Instruct", 1),
+        ("paper", "entigraph-books", ASKED, 0),
+        ("paper", "entigraph-books-by-qwen", f"{ASKED} --model results/paper/models/Qwen2.5-7B-Instruct", 1),
+    ],
+)
+def test_what_writes_a_corpus_gets_what_it_needs(scale, corpus, options, gpu):
+    wildcards = Wildcards(fromdict={"corpus": corpus, "scale": scale})
+    assert answers.generator_options(wildcards) == options
+    assert answers.generator_gpus(wildcards) == gpu
+    assert answers.generator_model(wildcards) == ([options.split()[-1]] if "--model" in options else [])
+    prompts = answers.generator_prompts(wildcards)
+    assert (len(prompts) > 10) == bool(options) and all((ROOT / path).is_file() for path in prompts)
+
+
+def test_only_the_sources_of_a_replay_that_replaces_something_are_read():
+    of = {run: answers.replayed(SimpleNamespace(run=f"Quill-small-on-raw-books-{run}-s1", scale="laptop")) for run in
+          ("replay0", "replay0.1", "174000")}  # fmt: skip
+    prose = ["results/laptop/sources/prose/documents.parquet"]
+    assert of == {"replay0": [], "replay0.1": prose, "174000": prose}
+    assert answers.replayed(SimpleNamespace(run="Wren-small-on-bos-Wren-small-t1.0", scale="laptop")) == []
+
+
+@pytest.mark.parametrize(
+    ("replay", "message"),
+    [
+        ({"share": 1.0, "how": "add", "mix": {"prose": 1.0}}, "key replay: expected a share of 0 or more and below 1 at share"),
+        ({"share": 0.1, "how": "mix", "mix": {"prose": 1.0}}, "key replay: expected one of replace, add at how"),
+        ({"share": 0.1, "how": "add"}, "key replay: expected a mapping of share, how, mix"),
+        ({"share": 0.1, "how": "add", "mix": {"verse": 1.0}}, "key replay: verse is no row of sources at scale smoke"),
+    ],
+)
+def test_a_replay_is_checked(written, replay, message):
+    row = "{student}-on-bos-{self}-t1.0-lr{learning_rate}"
+    with pytest.raises(study.StudyError, match=message):
+        study.resolve(*changed(written, "runs", row, "replay", replay))
+
+
+def test_a_model_that_writes_a_corpus_must_be_a_row_and_rules_need_not(written):
+    config, studies = copy.deepcopy(written)
+    studies["papers/entigraph/study.yaml"] = study.read_yaml(ROOT / "papers/entigraph/study.yaml")
+    study.resolve(config, studies)
+    studies["papers/entigraph/study.yaml"]["corpora"]["entigraph-books"]["at"]["gpu"] = {
+        "source": "quality",
+        "source_model": "rules",
+        "tokenizer_of": "Qwen2.5-0.5B",
+    }
+    with pytest.raises(study.StudyError, match="row entigraph-books, key source_model: rules is no row of models at scale gpu"):
+        study.resolve(config, studies)

@@ -135,15 +135,15 @@ def replayed(blocks: Blocks, pools: dict[str, Blocks], replay: dict, seed: int) 
         other = np.sort(rng.choice(total, total - count, replace=False))
         own = np.setdiff1d(np.arange(total), other)
     found = Blocks(*(np.empty((total, *part.shape[1:]), part.dtype) for part in blocks))
-    for part, given in zip(found, blocks, strict=True):
-        part[own] = given
+    for part, kept in zip(found, blocks, strict=True):
+        part[own] = kept
     sources = sorted(replay["mix"])
     drawn = rng.choice(len(sources), len(other), p=[replay["mix"][source] for source in sources])
     for place, source in zip(other.tolist(), drawn.tolist(), strict=True):
         pool = pools[sources[source]]
         which = rng.integers(len(pool.inputs))
-        for part, given in zip(found, pool, strict=True):
-            part[place] = given[which]
+        for part, text in zip(found, pool, strict=True):
+            part[place] = text[which]
     return found
 
 

@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train the base on each subset of the corpus, with warm-up and then a constant rate, so that epochs compare.
 
-    A row whose ``schedule`` is cosine has one cosine over all its epochs instead; there only the last one is a model of its own.
+    A row whose ``schedule`` is cosine has one over all its epochs instead; of those only the last compares.
 
     Args:
         base: folder of the model to start from.

@@ -78,6 +78,25 @@ def test_too_small_names_the_corpus_that_is_shuffled():
         budget.assign([f"{n}" for n in range(200)], np.full(200, 50), row=RUN, corpus=corpus)
 
 
+def test_too_small_names_the_budget_of_a_generated_corpus():
+    tokens, ids = np.full(30, 100), [f"{n:08x}" for n in range(30)]
+    with pytest.raises(budget.TooSmall, match="raise tokens of corpora: x from 3100 to 16275"):
+        budget.assign(ids, tokens, row=RUN, corpus={"name": "x", "method": "entigraph", "tokens": 3100})
+
+
+def test_a_run_that_may_repeat_goes_through_its_documents_pass_after_pass():
+    rng = np.random.default_rng(4)
+    tokens, ids = rng.integers(220, 250, 40), [f"{n:08x}" for n in range(40)]
+    row = {**RUN, "tokens": 27_500, "subsets": 1, "repeat": True}
+    passes = budget.passes_of(tokens, row)
+    subset = budget.assign(ids, tokens, row=row, corpus=CORPUS, passes=passes).reshape(passes, 40)
+    assert abs(int(tokens @ (subset == 0).sum(axis=0)) - 27_500) <= 137
+    times = (subset == 0).sum(axis=0)  # of each document
+    assert times.max() - times.min() <= 2 and 2 <= times.min() and times.max() <= 4  # 27,500 of 9,400 tokens: 2.9 passes
+    assert (subset[:2] == 0).mean() > 0.95
+    assert budget.passes_of(tokens, {**row, "repeat": False}) == 1
+
+
 def test_documents_of_the_wrong_sizes_are_told_from_too_few():
     with pytest.raises(
         budget.TooSmall, match=r"subset 0 cannot be filled within 0.5% from the 100 left \(of 128 to 128 tokens\)"
@@ -125,6 +144,17 @@ def test_apportion_counts_text_and_eos_and_nothing_else(tmp_path, tokenizer):
     write_documents(tmp_path / "curated.parquet", rows[::-1], row=corpus, code="c")
     budget.apportion(tmp_path / "curated.parquet", tokenizer, tmp_path / "documents.parquet", row=row, code="c")
     assert (tmp_path / "documents.parquet").read_bytes() == first
+
+
+def test_apportion_repeats_documents(tmp_path, tokenizer):
+    rows = [document(" ".join(["a"] * (20 + n)), source="x", index=n) for n in range(12)]
+    write_documents(tmp_path / "curated.parquet", rows, row={"name": "x", "method": "replay", "samples": 12}, code="")
+    row = {"name": "run", "tokens": 1000, "subsets": 1, "repeat": True}
+    budget.apportion(tmp_path / "curated.parquet", tokenizer, tmp_path / "documents.parquet", row=row, code="")
+    found = read_documents(tmp_path / "documents.parquet")
+    assert abs(found["tokens"].sum() - 1000) <= 5 and set(found["text"]) == {one["text"] for one in rows}
+    counts = read_card(tmp_path / "documents.parquet")["counts"]
+    assert (counts["tokens_available"], counts["too_short"]) == (sum(21 + n for n in range(12)), 0)
 
 
 def test_apportion_writes_nothing_when_the_corpus_is_too_small(tmp_path, tokenizer):
