@@ -1,0 +1,22 @@
+"""Every artifact of synthetic bootstrapped pretraining end to end at smoke scale, in a temporary directory."""
+
+import pytest
+
+from tests.conftest import snakemake
+from tests.papers import smoke
+
+pytestmark = pytest.mark.workflow
+FIGURES = {"alphabet"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return smoke.build(tmp_path_factory.mktemp("smoke"), "sbp")
+
+
+def test_the_artifacts_are_whole_and_nothing_is_judged(built):
+    smoke.look(built, "sbp", FIGURES)
+
+
+def test_building_again_does_nothing(built):
+    assert "Nothing to be done" in snakemake(built, smoke.SMOKE, "all_sbp").stdout
