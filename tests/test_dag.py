@@ -51,6 +51,26 @@ def test_replicates_are_planned_with_models_of_their_own(project):
     assert made == first | {f"{model}-r2" for model in first} and len(first) == 6
 
 
+RUNS = {
+    "smoke": ("Quill-small-on-entigraph-books-3000-s1", "books", {"books", "books_suite", "pretrain"}),
+    "laptop": ("Quill-small-on-entigraph-null-1090000-s3", "books", {"books", "books_suite", "pretrain"}),
+    "gpu": ("Qwen2.5-0.5B-on-qa-books-6000000-s2", "quality", {"quality", "quality_suite", "hub_model", "hub"}),
+    "paper": ("Meta-Llama-3-8B-on-entigraph-books-455000000-s1", "quality", {"quality", "quality_suite", "hub_model", "hub"}),
+}
+
+
+@pytest.mark.parametrize("scale", study.SCALES)
+def test_a_generated_corpus_is_planned_from_its_source_to_its_scores(project, scale):
+    run, suite, own = RUNS[scale]
+    target = f"results/{scale}/evaluations/{run}/{suite}.parquet"
+    planned = jobs(snakemake(project, "-n", f"--config=scale={scale}", target).stdout)
+    assert {"generate", "collect", "curate", "budget", "train", "evaluate_run"} | own <= {rule for rule, _ in planned}
+    corpus = study.row_at("runs", run, scale)["corpus"]
+    number = study.row_at("corpora", corpus, scale)["shards"]
+    shards = {wildcards for rule, wildcards in planned if rule == "generate"}
+    assert shards == {f"scale={scale}, corpus={corpus}, shard={k}-of-{number}" for k in range(1, number + 1)}
+
+
 def test_the_slurm_profile_plans_the_papers_models(project):
     output = snakemake(project, "-n", "--profile=slurm").stdout
     for model in ("Qwen2.5-0.5B", "Qwen2.5-7B", "Qwen3-8B-Base", "Llama-3.2-1B", "pythia-1.4b"):

@@ -46,6 +46,7 @@ from scripts.synthesis.requests import Answer, Refused, Request, hash_of
 
 METHODS = {"entigraph": entigraph, "rephrase": rephrase, "active-reading": active_reading, "mga": mga, "qa": qa}
 TYPICAL = 400  # tokens of an answer, as long as none has come
+RECENT = 16  # texts of a document whose lengths tell of its next ones
 GIVE_UP = 3  # a document's sequence ends where its requests that came to nothing outnumber its texts by so many
 
 Asked = tuple[Request, int]  # with its seed
@@ -200,13 +201,14 @@ def synthesize(
 
 
 def _wave(one: Writing, mean: int) -> list[Request]:
-    """The next requests of a document: as many as seem to be wanted, by the mean length of its own texts if it has any.
+    """The next requests of a document: as many as seem to be wanted, by the mean length of its own last texts if it has any.
 
-    No more than four for each text before, and four, since the first lengths tell little, and answers may have to be paid for.
+    No more than four and one for each text before, since answers may have to be paid for and the first lengths tell little,
+    nor do those of pairs tell of triples.
     """
-    if one.texts:
-        mean = max(one.tokens // len(one.texts), 1)
-    return list(islice(one.requests, min((one.part - one.tokens) // mean + 1, 4 + 4 * len(one.texts))))
+    if last := one.texts[-RECENT:]:
+        mean = max(sum(text.tokens for text in last) // len(last), 1)
+    return list(islice(one.requests, min((one.part - one.tokens) // mean + 1, 4 + len(one.texts))))
 
 
 def skipped(writings: Sequence[Writing]) -> dict[str, str]:
