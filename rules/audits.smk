@@ -1,7 +1,8 @@
 """What corpora are like before anyone trains on them.
 
 Makes results/{scale}/embedders/{embedder}/ and, under results/{scale}/audits/, similarity/{corpus}-to-{suite}-by-{embedder}.parquet
-and .items.parquet, nll/{corpus}-by-{model}.parquet and .lengths.csv, unigrams/{corpus}-against-{other}-in-{model}.csv.
+and .items.parquet, nll/{corpus}-by-{model}.parquet and .lengths.csv, unigrams/{corpus}-against-{other}-in-{model}.csv,
+diversity/{run}.csv.
 No audit needs a row of its own.
 """
 
@@ -145,3 +146,23 @@ rule unigrams:
         code=code_of("scripts/audits/unigrams.py"),
     script:
         "../scripts/audits/unigrams.py"
+
+
+rule diversity:
+    """How different a run's texts are that were written from one document: self-BLEU by document."""
+    input:
+        documents="results/{scale}/runs/{run}/documents.parquet",
+    output:
+        table="results/{scale}/audits/diversity/{run}.csv",
+    log:
+        "logs/{scale}/diversity/{run}.log",
+    benchmark:
+        "timings/{scale}/diversity/{run}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="continual"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code_of("scripts/audits/diversity.py"),
+    script:
+        "../scripts/audits/diversity.py"

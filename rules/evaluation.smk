@@ -195,6 +195,45 @@ rule overlap:
         "../scripts/evaluation/overlap.py"
 
 
+rule losses:
+    """Losses of all checkpoints of a run, and of its base, on held-out text, document by document."""
+    input:
+        base=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
+        checkpoints="results/{scale}/runs/{run}/checkpoints",
+        documents=answers.heldout_documents,
+    output:
+        losses="results/{scale}/evaluations/{run}/{suite}.parquet",
+    log:
+        "logs/{scale}/losses/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/losses/{run}-{suite}.tsv"
+    wildcard_constraints:
+        run=study.names("runs"),
+        suite=study.names("suites", kind="losses"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        gpu=answers.gpus,
+        runtime=answers.minutes("losses"),
+        mem_mb=answers.memory("losses"),
+    params:
+        row=answers.json_row("suites", "suite"),
+        code=code_of("scripts/evaluation/losses.py"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.evaluation.losses \
+            --row {params.row:q} \
+            --code {params.code} \
+            --base {input.base:q} \
+            --checkpoints {input.checkpoints:q} \
+            --documents {input.documents:q} \
+            --name {wildcards.run:q} \
+            --out {output.losses:q} \
+            &>{log:q}
+        """
+
+
 rule evaluate_run:
     """All checkpoints of a run on a suite, and its base as epoch 0."""
     input:

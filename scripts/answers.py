@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from scripts.code import ROOT, code_of
 from scripts.costs import GPU_SCALES, cost
 from scripts.schema import GENERATED, needs_model
-from scripts.study import StudyError, load, read_yaml, row_at
+from scripts.study import StudyError, leaves, load, read_yaml, row_at
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -105,7 +105,7 @@ def field(table: str, wildcard: str, key: str, pattern: str) -> Callable:
 
 def runs_of(figure: dict) -> list[str]:
     """The runs that a figure's row names, each once, in its order."""
-    return list(dict.fromkeys(run for key in ("arms", "controls", "crossed") for run in figure.get(key, {}).values()))
+    return list(dict.fromkeys(run for key in ("arms", "controls", "crossed") for run in leaves(figure.get(key, {}))))
 
 
 def drawn(wildcards) -> list[str]:
@@ -121,6 +121,32 @@ def drawn_sources(wildcards) -> list[str]:
     figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
     models = [model for model in dict.fromkeys(figure["models"].values()) if model in load()[scale]["models"]]
     return [f"results/{scale}/evaluations/{model}/{suite}.parquet" for suite in figure["suites"] for model in models]
+
+
+def drawn_folders(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the folders of the suites that it draws, which say what an item is about."""
+    return [
+        f"results/{wildcards.scale}/suites/{suite}" for suite in row_at("figures", wildcards.figure, wildcards.scale)["suites"]
+    ]
+
+
+def drawn_losses(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the losses of its runs on the held-out text of the suite that its row names."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return [f"results/{wildcards.scale}/evaluations/{run}/{figure['losses']}.parquet" for run in runs_of(figure)]
+
+
+def drawn_diversity(wildcards) -> list[str]:
+    """For ``input:`` of a figure: how diverse the text is of the first run of each arm at its most tokens."""
+    arms = row_at("figures", wildcards.figure, wildcards.scale)["arms"]
+    runs = [sizes[max(sizes, key=int)][0] for sizes in arms.values()]
+    return [f"results/{wildcards.scale}/audits/diversity/{run}.csv" for run in runs]
+
+
+def heldout_documents(wildcards) -> list[str]:
+    """For ``input:`` of losses: the documents of each task's source, in the order of the tasks."""
+    tasks = row_at("suites", wildcards.suite, wildcards.scale)["tasks"]
+    return documents_of(wildcards.scale, [how["source"] for how in tasks.values()])
 
 
 def benchmarks_of(wildcards) -> list[str]:

@@ -342,6 +342,23 @@ def extract(wildcards: dict, scale: str) -> Cost:
     )
 
 
+def losses(wildcards: dict, scale: str) -> Cost:
+    """The loss of all checkpoints of a run, and of its base, on held-out text."""
+    run, suite = row_at("runs", wildcards["run"], scale), row_at("suites", wildcards["suite"], scale)
+    model = shape_of(run["base"], scale)
+    number = 1 + (len(run["levels"]) if run["kind"] == "noise" else checkpoints(run))
+    documents = sum(task["documents"] for task in suite["tasks"].values())
+    seconds = number * _work(scale, forward_flops(model, documents * rates()["heldout"], rates()["heldout"]), "score")
+    gpus = int(scale in GPU_SCALES)
+    return Cost(
+        start_seconds(scale) + seconds,
+        gpus=gpus,
+        gpu_bytes=2 * model.parameters + 16 * 256 * 6 * model.vocabulary if gpus else 0,
+        memory=1.2e9 + 8 * model.parameters,
+        disk=number * documents * 20,
+    )
+
+
 def nll(wildcards: dict, scale: str) -> Cost:
     """Mean NLL of a corpus (or of a model's corpora at all temperatures) under a model."""
     tables, model = load()[scale]["corpora"], shape_of(wildcards["model"], scale)
@@ -387,6 +404,7 @@ HEAVY = {
     "evaluate_run": evaluate_run,
     "evaluate_model": evaluate_model,
     "extract": extract,
+    "losses": losses,
     "nll": nll,
     "nll_of_all_temperatures": nll,
     "similarity": similarity,

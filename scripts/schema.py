@@ -166,6 +166,8 @@ _PARALLEL = {"gpus?": _count, "parallel?": _one_of("ddp", "fsdp"), "gradient_che
 _CURVES = {"student": _text, "arms": _table, "controls?": _table, "models": _table, "suites": _names, "tasks?": _names}
 _ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _count, "bidirectional?": _flag}
 _DRAWN = {"samples": _count, **_CURATED}
+# Arms and controls of EntiGraph's figures: {series: {synthetic tokens seen once: [runs of the training seeds]}}
+_BY_TOKENS = {"student": _text, "suites": _names, "arms": _table, "controls?": _table, "tasks?": _names}
 _BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
 # ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``; scripts/synthesis/generators.py says what engines want.
 _WRITTEN = {
@@ -345,6 +347,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "backend": _one_of("pocket", "hf", "vllm"),
             "note?": _text,
         },
+        "losses": {"tasks": _table},
         "extraction": {
             "model": _text,
             "tasks": _table,
@@ -414,6 +417,11 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "graphs": _count,
             "seed": _whole,
         },
+        "entigraph-curve": {**_BY_TOKENS, "lines?": _table},
+        "entigraph-raw": {**_BY_TOKENS, "losses": _text, "generic": _text},
+        "entigraph-qa": {**_BY_TOKENS, "direct": _names, "composed": _names},
+        "entigraph-saturation": {**_BY_TOKENS, "tokens": _count},
+        "entigraph-loss": {**_BY_TOKENS, "losses": _text, "real": _text},
         "sbp-alphabet": {
             "seed": _whole,
             "worlds": _table,
@@ -469,6 +477,7 @@ REFERENCES = {
     ("figures", "student"): "models",
     ("figures", "memorizer"): "models",
     ("figures", "suites"): "suites",
+    ("figures", "losses"): "suites",
     ("figures", "reference"): "corpora",
     ("figures", "embedder"): "embedders",
     ("figures", "scorer"): "models",

@@ -174,13 +174,25 @@ def _recipes(tables: dict, wheres: dict) -> None:
             row["phases"] = [{"mix": p["mix"], "tokens": round(p["share"] * row["tokens"])} for p in phases]
 
 
+def leaves(value: object) -> list[str]:
+    """The strings in mappings and lists, however deep: of a figure's arms the runs, in their order.
+
+    >>> leaves({"raw": "a", "entigraph": {"1000": ["b", "c"]}})
+    ['a', 'b', 'c']
+    """
+    if isinstance(value, str):
+        return [value]
+    return [leaf for each in (value.values() if isinstance(value, dict) else value) for leaf in leaves(each)]
+
+
 def _figures(tables: dict, wheres: dict) -> None:
     """Check the runs and corpora that a figure draws, and give it the tasks of its suites, or those that its row lists."""
     for name, row in tables["figures"].items():
         for key in ("arms", "controls", "crossed"):
-            for role, run in row.get(key, {}).items():
-                if run not in tables["runs"]:
-                    raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
+            for role, arm in row.get(key, {}).items():
+                for run in leaves(arm):
+                    if run not in tables["runs"]:
+                        raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")
         for key in ("corpora", "own", "cross"):
             for series, corpus in row.get(key, {}).items():
                 if corpus not in tables["corpora"]:

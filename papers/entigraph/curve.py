@@ -42,7 +42,7 @@ def findings(drawn: Drawn, claims: dict[str, dict]) -> dict[str, dict]:
         "curve-steeper": (steeper, 0.0),
         "curve-equal-tokens": (points.mean(above), 0.0),
         "curve-raw": (drawn.change(RAW), 0.0),
-        "curve-null": (drawn.change(NULL), 0.0),
+        "curve-null": (drawn.change(NULL) if drawn.tokens(NULL) else points.UNKNOWN, 0.0),
         "curve-gain-published": (drawn.change(ENTIGRAPH), 0.0),
         "curve-end-published": (drawn.at(ENTIGRAPH), 0.0),
         "curve-base-published": ((drawn.base, drawn.base_draws), 0.0),

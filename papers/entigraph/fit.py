@@ -1,8 +1,8 @@
 """The fit of Figure 4 and Appendix F.1 of arXiv 2409.07431: accuracy by synthetic tokens as a mixture of three exponentials.
 
-Reads papers/entigraph/curve.yaml (the printed curve), claims.yaml and, where there are any, points of our own (CSV: series,
-tokens in millions, accuracy in points, and error in points or items). Makes fit.pdf and fit.png (samples of the printed curve
-and their fit, our points and theirs, what is known of the asymptote), fit.csv (every plotted number) and fit.claims.json.
+Reads papers/entigraph/curve.yaml (the printed curve), claims.yaml and, where there are seven or more, points of our own (CSV:
+series, tokens in millions, accuracy in points, and error in points or items). Makes fit.pdf and fit.png (samples of the printed
+curve and their fit, our points and theirs, what is known of the asymptote), fit.csv (every plotted number) and fit.claims.json.
 
 The paper's measured points are in no source that could be read, so what is drawn as the paper's are samples of its printed
 curve, at tokens of our choice. Fitting them must give the printed constants back; what sampling noise of the paper's number of
@@ -376,7 +376,8 @@ def footer(given: dict, judged: list[dict], recovered: float, error: float, row:
             f"[{end['low']:.1f}, {end['high']:.1f}], {end['verdict']}."
         )
     else:
-        lines.append("No points of our own: what claims say of these is undecided or not comparable.")
+        few = f"Fewer points of our own than {2 * TERMS + 1}: what claims say of these is undecided or not comparable."
+        lines.append(few)
     return lines
 
 
@@ -389,6 +390,7 @@ def fit(curve: str, points: list[str], claims: str, pdf: str, png: str, csv: str
     printed, known = printed_curve(curve)
     entries = claims_.read_claims(claims, "fit")
     own = read_points(points[0], row["series"]) if points else None
+    own = own if own is not None and len(own) > 2 * TERMS else None
     tokens = np.array(row["tokens"], float)
     accuracy = printed.at(tokens)
     samples = pd.DataFrame({"tokens": tokens, "accuracy": accuracy, "error": binomial_error(accuracy, row["items"])})

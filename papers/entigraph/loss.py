@@ -1,6 +1,6 @@
 """Loss on real text against accuracy: whether synthetic text teaches more while the loss on real text gets worse.
 
-Reads the evaluations of every run, the books of the suite's questions, losses on held-out text and papers/entigraph/claims.yaml.
+Reads the evaluations of every run, the books of the suite's questions, losses on held-out text and the claims of claims.yaml.
 Makes loss.pdf and loss.png (change in accuracy against change in loss, a panel for each held-out text), loss.csv (every plotted
 number) and loss.claims.json.
 
@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from papers.entigraph import points

@@ -1,9 +1,9 @@
 """Accuracy after so many synthetic tokens, and loss on held-out text: what figures of trained students share.
 
 Reads evaluations (Parquet: run, subset, epoch, task, filter, metric, item, score; epoch 0 is the base), the book of each item
-(items.parquet of a suite: task, item, book) and losses (Parquet: run, subset, epoch, task, item, nats, bytes). A figure's row has
-``arms`` and ``controls``, {series: {synthetic tokens seen once: [runs of the training seeds]}}, ``tasks`` (task -> label, metric,
-filter, chance, primary) and ``scale``.
+(items.parquet of a suite: task, item, book) and losses (Parquet: run, subset, epoch, task, item, nats, bytes). A figure's row
+has ``arms`` and ``controls``, {series: {synthetic tokens seen once: [runs of the training seeds]}}, ``tasks`` (task -> label,
+metric, filter, chance, primary) and ``scale``.
 
 A *cell* is a series at one number of tokens: runs that differ in their training seed alone, after their last epoch. Books are
 resampled, not questions, since what a student knows of a book it knows for all of its questions; then training seeds, whose
@@ -32,6 +32,7 @@ COVER = "which books are asked about and training seeds; not generation or pretr
 DRAWS = 10_000
 BAND = 0.025  # on either side of a drawn interval
 JUDGED = "judged"  # the mean over the primary tasks
+UNKNOWN = 0.0, np.array([-1000.0, 1000.0])  # points, of what was not measured: bounds that decide nothing
 LOOK = {
     "entigraph": {"color": figures.COLOURS["blue"], "linestyle": "-", "marker": "o"},
     "rephrase": {"color": figures.COLOURS["orange"], "linestyle": "-", "marker": "s"},
@@ -311,8 +312,8 @@ def common(drawn: Drawn, *series: str) -> list[int]:
 def lines_of(drawn: Drawn, table: Table, panel: str, *, row: dict, unit: str, chance: float = np.nan) -> pd.DataFrame:
     """Every number of a panel, one line a cell and one of the base (tokens 0).
 
-    Columns: panel, series, runs, tokens (millions, seen once), ratio (of the most tokens of the series), value, low, high (95 %),
-    error (standard), change (against the base), change_low, change_high, seeds, what was counted, chance, unit.
+    Columns: panel, series, runs, tokens (millions, seen once), ratio (of the most tokens of the series), value, low, high
+    (95 %), error (standard), change (against the base), change_low, change_high, seeds, what was counted, chance, unit.
     """
     runs, seeds = cells_of(row), table.values.shape[2]
     most = {series: drawn.tokens(series)[-1] for series, _ in drawn.cells}
@@ -351,7 +352,8 @@ def lines_of(drawn: Drawn, table: Table, panel: str, *, row: dict, unit: str, ch
 def counted(line: pd.Series) -> str:
     """What a value is the mean of, for under a panel's title."""
     if "items" in line and np.isfinite(line["items"]):
-        return f"{line['items']:,.0f} questions, {line['books']:,.0f} books"
+        judged = "judged: " if line["panel"] == JUDGED else ""
+        return f"{judged}{line['items']:,.0f} questions, {line['books']:,.0f} books"
     return f"{line['documents']:,.0f} documents"
 
 
@@ -364,7 +366,7 @@ def panels_of(row: dict) -> dict[str, list[str]]:
 def title_of(row: dict, panel: str) -> str:
     """The title of a panel of accuracies: a task's label, or those of the tasks that are judged together."""
     tasks = primary(row) if panel == JUDGED else [panel]
-    return ("judged: " if panel == JUDGED else "") + " and ".join(row["tasks"][task]["label"] for task in tasks)
+    return " and ".join(row["tasks"][task]["label"] for task in tasks)
 
 
 def chance_of(row: dict, tasks: Iterable[str]) -> float:

@@ -1,6 +1,6 @@
 """Continued pretraining on the books themselves, and replay: what it does to accuracy and to loss on other text.
 
-Reads the evaluations of every run, the books of the suite's questions, losses on held-out text and papers/entigraph/claims.yaml.
+Reads the evaluations of every run, the books of the suite's questions, losses on held-out text and the claims of claims.yaml.
 Makes raw.pdf and raw.png (a panel for each held-out text, one for the accuracy that is judged, one for each task), raw.csv
 (every plotted number) and raw.claims.json.
 
@@ -54,9 +54,9 @@ def footer(accuracy: Table, by_name: dict[str, dict], row: dict) -> list[str]:
         points.said(by_name["raw-replay-accuracy"], f"Accuracy with replay {PUBLISHED} less without"),
     ]
     opening = (
-        f"{figures.SCALES[row['scale']]}. {row['student']} trained further on the books themselves, {points.short(tokens)} tokens "
-        f"each epoch, of which replay takes the place of a share; {seeds} training seed{'s' if seeds > 1 else ''} a point, after "
-        "the last epoch. Bars and grey bands: 95 %, books or documents, and seeds, resampled."
+        f"{figures.SCALES[row['scale']]}. {row['student']} trained further on the books themselves, {points.short(tokens)} "
+        f"tokens each epoch, of which replay takes the place of a share; {seeds} training seed{'s' if seeds > 1 else ''} a "
+        "point, after the last epoch. Bars and grey bands: 95 %, books or documents, and seeds, resampled."
     )
     return [opening, " ".join(said)]
 

@@ -52,3 +52,137 @@ rule entigraph_theory:
         code=code_of("papers/entigraph/theory.py"),
     script:
         "theory.py"
+
+
+rule entigraph_curve:
+    """Figure 2: accuracy on questions about the books, without the books, by synthetic tokens of three methods."""
+    input:
+        scores=answers.drawn,
+        suites=answers.drawn_folders,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        points="results/{scale}/{figure}-points.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_curve/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_curve/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-curve"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/curve.py"),
+    script:
+        "curve.py"
+
+
+rule entigraph_raw:
+    """The books themselves as training text, and replay: accuracy, and loss on other text."""
+    input:
+        scores=answers.drawn,
+        losses=answers.drawn_losses,
+        suites=answers.drawn_folders,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_raw/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_raw/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-raw"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/raw.py"),
+    script:
+        "raw.py"
+
+
+rule entigraph_qa:
+    """Appendix D: what questions and answers teach per token, and of what kind, beside EntiGraph."""
+    input:
+        scores=answers.drawn,
+        suites=answers.drawn_folders,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_qa/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_qa/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-qa"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/qa.py"),
+    script:
+        "qa.py"
+
+
+rule entigraph_saturation:
+    """Whether paraphrase saturates: raw, one rephrasing and many at equal tokens, and gain against self-BLEU."""
+    input:
+        scores=answers.drawn,
+        diversity=answers.drawn_diversity,
+        suites=answers.drawn_folders,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_saturation/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_saturation/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-saturation"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/saturation.py"),
+    script:
+        "saturation.py"
+
+
+rule entigraph_loss:
+    """MGA's paradox: change in accuracy against change in loss on held-out real text."""
+    input:
+        scores=answers.drawn,
+        losses=answers.drawn_losses,
+        suites=answers.drawn_folders,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_loss/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_loss/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-loss"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/loss.py"),
+    script:
+        "loss.py"

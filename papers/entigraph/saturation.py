@@ -1,12 +1,12 @@
 """Whether paraphrase saturates, and whether diversity is what counts, beside EntiGraph, Active Reading and MGA.
 
-Reads the evaluations of every run, the books of the suite's questions, how diverse the text of each arm is (self-BLEU by book) and
-papers/entigraph/claims.yaml. Makes saturation.pdf and saturation.png (raw, one rephrasing and many at equal tokens; rephrasing over
-tokens; gain against self-BLEU), saturation.csv (every plotted number) and saturation.claims.json.
+Reads the evaluations of every run, the books of the suite's questions, how diverse the text of each arm is (self-BLEU by book)
+and papers/entigraph/claims.yaml. Makes saturation.pdf and saturation.png (raw, one rephrasing and many at equal tokens;
+rephrasing over tokens; gain against self-BLEU), saturation.csv (every plotted number) and saturation.claims.json.
 
 Kimi K2 (arXiv 2507.20534) compares ten epochs of raw text, ten of one rephrasing, and one of ten rephrasings; Active Reading
-(arXiv 2508.09494) names self-BLEU, lower where texts differ, as what goes with its gains. Here all arms take the same tokens and
-steps at ``tokens`` of the row: ``once`` has about one rephrasing of a book, repeated; ``rephrase`` as many as fill the tokens.
+(arXiv 2508.09494) names self-BLEU, lower where texts differ, as what goes with its gains. Here all arms take the same tokens
+and steps at ``tokens`` of the row: ``once`` has about one rephrasing of a book, repeated; ``rephrase`` as many as fill them.
 """
 
 from collections.abc import Iterable, Sequence

@@ -12,6 +12,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib.documents import read_documents
@@ -22,12 +23,16 @@ from scripts.lib.progress import Progress
 from scripts.lib.tokens import encode, wrap
 
 
+def sequences_of(folder: str | Path, documents: pd.DataFrame) -> list[np.ndarray]:
+    """Token ids of documents (columns text, complete) as a model directory reads them: BOS, text, EOS if they are complete."""
+    bos, eos = bos_of(folder), eos_of(folder)
+    ids = encode(load_tokenizer(folder), documents["text"].tolist())
+    return [wrap(one, bos, eos if done else None) for one, done in zip(ids, documents["complete"], strict=True)]
+
+
 def bits_per_byte(folder: str | Path, documents: pd.DataFrame) -> dict[str, float]:
     """documents, bytes, tokens (EOS included) and bits_per_byte of a model directory on documents (columns text, complete)."""
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
-    bos, eos = bos_of(folder), eos_of(folder)
-    ids = encode(tokenizer, documents["text"].tolist())
-    sequences = [wrap(one, bos, eos if done else None) for one, done in zip(ids, documents["complete"], strict=True)]
+    model, sequences = load_model(folder), sequences_of(folder, documents)
     size = sum(len(text.encode("utf-8", "replace")) for text in documents["text"])
     if not size:
         raise ValueError("held-out documents hold no text; expected at least one byte")

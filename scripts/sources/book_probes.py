@@ -102,7 +102,7 @@ def write_suite(out: str, *, row: dict, code: str) -> None:
             (beside / f"{task}.jsonl").write_text(told, encoding="utf-8")
             data = {"dataset_kwargs": {"data_files": {"test": str(Path(out) / f"{task}.jsonl")}}}
             (beside / f"{task}.yaml").write_text(yaml.safe_dump({"task": task, **settings, **data}), encoding="utf-8")
-            lines += [{"task": task, "item": item["item"], "text": text_of(item)} for item in items]
+            lines += [{"task": task, "item": item["item"], "text": text_of(item), "book": item["book"]} for item in items]
         pd.DataFrame(lines).to_parquet(beside / "items.parquet", index=False)
     counts = {task: len(items) for task, items in tasks.items()}
     print(f"{row.get('name', out)}: {counts}")

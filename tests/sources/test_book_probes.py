@@ -138,7 +138,7 @@ def test_a_suite_that_lm_eval_loads(tmp_path):
     write_suite(str(out), row=row, code="c")
     assert read_card(out)["counts"] == dict.fromkeys(TASKS, 36)
     items = pd.read_parquet(out / "items.parquet")
-    assert list(items.columns) == ["task", "item", "text"] and len(items) == 5 * 36
+    assert list(items.columns) == ["task", "item", "text", "book"] and len(items) == 5 * 36
     tasks = load_tasks(row, out)
     assert describe(tasks)["books_two_hop"] == {"items": 36, "output": "multiple_choice", "chance": 0.25}
     (task,) = tasks["books_direct"]

@@ -172,6 +172,15 @@ def test_files_without_and_with_points(tmp_path):
     assert value["fit-mixture"]["points"] == len(TOKENS) - 1 and value["fit-asymptote"]["verdict"] == "not comparable"
 
 
+def test_fewer_than_seven_points_are_as_none(tmp_path):
+    points = pd.DataFrame({"series": "entigraph", "tokens": [0.0, 0.01, 0.1, 1.0], "accuracy": 30.0, "error": 1.0})
+    points.to_csv(tmp_path / "points.csv", index=False)
+    *_, csv, judged = make(tmp_path, [tmp_path / "points.csv"])
+    assert set(pd.read_csv(csv)["panel"]) == {"printed"}
+    value = {entry["claim"]: entry for entry in json.loads(judged.read_text())["claims"]}
+    assert value["fit-mixture"]["verdict"] == "undecided" and value["fit-mixture"]["points"] == 0
+
+
 def test_bad_points_are_named(tmp_path):
     path = tmp_path / "points.csv"
     good = pd.DataFrame({"series": "entigraph", "tokens": [0.0, 1.0], "accuracy": [40.0, 42.0], "items": 100})
