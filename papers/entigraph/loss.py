@@ -45,10 +45,10 @@ def findings(accuracy: Drawn, real: Drawn, claims: dict[str, dict]) -> dict[str,
 
 def footer(table: Table, by_name: dict[str, dict], row: dict) -> list[str]:
     """The lines under the panels."""
-    number = by_name["loss-together"]["points"]
+    number, real = by_name["loss-together"]["points"], points.text_of(row["real"])
     said = [
-        points.said(by_name["loss-together"], f"Correlation with the loss on {row['real']}", f"over {number} points"),
-        points.said(by_name["loss-mga-worse"], f"MGA less raw: loss on {row['real']}", "bits per byte"),
+        points.said(by_name["loss-together"], f"Correlation with the loss on {real}", f"over {number} points"),
+        points.said(by_name["loss-mga-worse"], f"MGA less raw: loss on {real}", "bits per byte"),
         points.said(by_name["loss-mga-better"], "In accuracy"),
     ]
     return [points.opening(row, table) + " Lines join an arm's sizes; larger marks: more tokens.", " ".join(said)]
@@ -72,7 +72,7 @@ def both_panel(axis: "Axes", table: pd.DataFrame, task: str) -> None:
     for line in (axis.axhline, axis.axvline):
         line(0, color="#bbbbbb", linewidth=0.6, zorder=0)
     axis.set_xlabel("change in loss, bits per byte", labelpad=1)
-    axis.set_title(f"loss on held-out {task}", fontweight="bold", pad=11)
+    axis.set_title(f"loss on {points.text_of(task)}", fontweight="bold", pad=11)
     figures.under_title(axis, f"{mine['loss_documents'].iloc[0]:,.0f} documents")
 
 

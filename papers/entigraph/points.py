@@ -369,6 +369,11 @@ def title_of(row: dict, panel: str) -> str:
     return " and ".join(row["tasks"][task]["label"] for task in tasks)
 
 
+def text_of(task: str) -> str:
+    """The words for a held-out text: ``text_of("other-books")`` is ``other books``."""
+    return task.replace("-", " ")
+
+
 def chance_of(row: dict, tasks: Iterable[str]) -> float:
     """The mean chance of some tasks, in points."""
     return 100 * float(np.mean([row["tasks"][task]["chance"] for task in tasks]))
@@ -437,7 +442,7 @@ def sheet(panels: Sequence[Callable[["Axes"], None]], lines: list[str], *, unit:
     import matplotlib.pyplot as plt
 
     lines = [line for part in lines for line in textwrap.wrap(part, 131)]
-    across = 2 if len(panels) in (2, 4) else 3
+    across = 2 if len(panels) in (1, 2, 4) else 3
     down = -(-len(panels) // across)
     words = 0.14 + 0.137 * len(lines)
     height = 0.36 + down * 1.62 + (down - 1) * 0.62 + 0.62 + words

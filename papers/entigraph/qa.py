@@ -4,8 +4,8 @@ Reads the evaluations of every run, the books of the suite's questions and paper
 (what the books state outright, and what must be put together from several of their statements, by synthetic tokens), qa.csv
 (every plotted number) and qa.claims.json.
 
-The row says which tasks are ``direct`` and which ``composed``. Questions of either are in the benchmark's style, which the base
-knows, so that the arm of questions has no advantage of form.
+The row says which tasks are ``direct`` and which ``composed``, perhaps none. Questions of either are in the benchmark's style,
+which the base knows, so that the arm of questions has no advantage of form.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ KINDS = {"direct": "what books state", "composed": "put together from several st
 
 
 def findings(drawn: dict[str, Drawn], claims: dict[str, dict]) -> dict[str, dict]:
-    """What was found for each claim with a direction; ``drawn`` has ``direct`` and ``composed``."""
+    """What was found for each claim with a direction; ``drawn`` has ``direct`` and perhaps ``composed``."""
     level = {name: claim["level"] for name, claim in claims.items() if "level" in claim}
     shared = points.common(drawn["direct"], QA, ENTIGRAPH)
 
@@ -32,7 +32,7 @@ def findings(drawn: dict[str, Drawn], claims: dict[str, dict]) -> dict[str, dict
 
     asked = {
         "qa-faster": ahead("direct", QA, ENTIGRAPH, shared),
-        "qa-narrow": ahead("composed", ENTIGRAPH, QA, shared[-1:]),
+        "qa-narrow": ahead("composed", ENTIGRAPH, QA, shared[-1:]) if "composed" in drawn else points.UNKNOWN,
         "qa-gains": drawn["direct"].change(QA, shared[-1]),
     }
     return {name: points.found(value, level[name], sizes=len(shared)) for name, value in asked.items()}
@@ -43,9 +43,10 @@ def footer(table: Table, by_name: dict[str, dict], row: dict) -> list[str]:
     sizes = by_name["qa-faster"]["sizes"]
     said = [
         points.said(by_name["qa-faster"], f"What books state: QA less EntiGraph, mean of {sizes} equal sizes"),
-        points.said(by_name["qa-narrow"], "Composed: EntiGraph less QA at most tokens"),
         points.said(by_name["qa-gains"], "QA less base, what books state"),
     ]
+    if row["composed"]:
+        said.append(points.said(by_name["qa-narrow"], "Composed: EntiGraph less QA at most tokens"))
     return [points.opening(row, table), " ".join(said)]
 
 
@@ -66,6 +67,8 @@ def qa(
     lines, books = points.read(scores, points.SCORES), points.read_books(suites)
     tables, panels, drawn = [], [], {}
     for kind, title in KINDS.items():
+        if not row[kind]:
+            continue
         one = points.accuracies(lines, books, row, row[kind])
         drawn[kind] = points.bootstrap(one, draws, "qa")
         tables.append(points.lines_of(drawn[kind], one, kind, row=row, unit="%", chance=points.chance_of(row, row[kind])))

@@ -103,7 +103,7 @@ def raw(
         one = points.bits_per_byte(lost, row, task)
         drawn[task] = points.bootstrap(one, draws, f"held-out {task}")
         tables.append(points.lines_of(drawn[task], one, f"loss on {task}", row=row, unit="bits per byte"))
-        about = {"title": f"loss on held-out {task}", "quantity": "change", "unit": "change, bits/byte"}
+        about = {"title": f"loss on {points.text_of(task)}", "quantity": "change", "unit": "change, bits/byte"}
         panels.append(partial(share_panel, table=tables[-1], **about))
     for panel, tasks in points.panels_of(row).items():
         one = points.accuracies(lines, books, row, tasks)

@@ -8,7 +8,7 @@ rule entigraph_fit:
     """Three exponentials fitted to accuracy by synthetic tokens (Figure 4): the printed curve, and our own points beside it."""
     input:
         curve="papers/entigraph/curve.yaml",
-        points=[],
+        points="results/{scale}/entigraph/curve-points.csv",
         claims="papers/entigraph/claims.yaml",
     output:
         pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
