@@ -54,7 +54,7 @@ wildcard_constraints:
 SCALE = study.active_scale(config)
 FIGURES = {  # by a paper's folder under results/, in the order of its page of verdicts
     "": [f"fig{number}" for number in range(1, 12)],
-    "entigraph/": [f"entigraph/{name}" for name in ("fit", "theory")],
+    "entigraph/": [f"entigraph/{name}" for name in ("curve", "fit", "theory", "raw", "qa", "saturation", "loss")],
     "sbp/": [f"sbp/{name}" for name in ("alphabet",)],
 }
 CLAIMS = {"": "papers/bos_only/claims.yaml", "entigraph/": "papers/entigraph/claims.yaml", "sbp/": "papers/sbp/claims.yaml"}

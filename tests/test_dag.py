@@ -23,13 +23,15 @@ def test_every_target_plans_at_every_scale(project, scale):
     rules = {rule for rule, _ in planned}
     figures = [f"fig{number}" for number in range(1, 12)]
     assert {*figures, "entigraph_fit", "entigraph_theory", "letters", "sbp_alphabet"} <= rules
+    assert {f"entigraph_{name}" for name in ("curve", "raw", "qa", "saturation", "loss")} | {"losses", "diversity"} <= rules
     assert {"bos", "curate", "budget", "train", "evaluate_run", "extract", "gates", "verdicts"} <= rules
     tables = study.load()[scale]
     sampled = {wildcards.split("corpus=")[1] for rule, wildcards in planned if rule == "bos"}
     for corpus in {name.split(", ")[0] for name in sampled}:
         number = tables["corpora"][corpus]["shards"]
         assert {f"{corpus}, shard={k}-of-{number}" for k in range(1, number + 1)} <= sampled
-    drawn = {run for figure in figures for run in answers.runs_of(tables["figures"][figure])}
+    of_papers = [name for name in tables["figures"] if "/" in name]
+    drawn = {run for figure in figures + of_papers for run in answers.runs_of(tables["figures"][figure])}
     trained = {wildcards.split("run=")[1] for rule, wildcards in planned if rule == "train"}
     assert trained == {run for run in drawn if tables["runs"][run]["kind"] == "continual"}
 
