@@ -22,7 +22,7 @@ from scripts.code import ROOT
 ROOTS = {
     "launcher": "snakemake snakemake-executor-plugin-slurm",
     "figures": "huggingface_hub jinja2 matplotlib numpy pandas pillow pyarrow pyyaml rensa scipy",
-    "training": "huggingface_hub matplotlib numpy openai pandas pyarrow pyyaml safetensors scikit-learn scipy "
+    "training": "bm25s huggingface_hub matplotlib numpy openai pandas pyarrow pyyaml safetensors scikit-learn scipy "
     "sentence-transformers tokenizers torch transformers",
     "evaluation": "accelerate datasets evaluate lm_eval[math] numpy pandas pyarrow pyyaml safetensors tokenizers torch "
     "transformers",

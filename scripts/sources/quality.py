@@ -76,7 +76,7 @@ def examples() -> str:
 
 
 def make_items(questions: pd.DataFrame, number: int) -> list[dict]:
-    """The items of the suite; ``difficult`` is QuALITY's own mark of a question, ``article`` the number of its article."""
+    """The items of the suite; ``difficult`` is QuALITY's own mark of a question, ``book`` the number of its article."""
     before, items = examples(), []
     for article, part in enumerate(articles(questions, number)):
         for one in part.to_dict("records"):
@@ -86,9 +86,10 @@ def make_items(questions: pd.DataFrame, number: int) -> list[dict]:
                 {
                     "item": len(items),
                     "query": before + asked(one),
+                    "question": asked(one),
                     "answer": letter,
                     "difficult": bool(one["difficult"]),
-                    "article": article,
+                    "book": article,
                     "text": "\n".join([str(one["question"]), *choices]),
                 }
             )
@@ -100,7 +101,7 @@ def write_source(out: str, *, row: dict, code: str) -> None:
     made = []
     for number, part in enumerate(articles(read(row), row["articles"])):
         one = part.iloc[0].to_dict()
-        about = {"article": number, "title": one["title"], "author": one["author"], "year": str(one["year"])}
+        about = {"book": number, "title": one["title"], "author": one["author"], "year": str(one["year"])}
         made.append(document(text_of(one), source=row["name"], index=number, meta=about))
     write_documents(out, made, row=row, code=code, revision=row["revision"], licence=row["licence"])
 
@@ -116,7 +117,7 @@ def write_suite(out: str, *, row: dict, code: str, questions: pd.DataFrame | Non
         (beside / f"{task}.jsonl").write_text(told, encoding="utf-8")
         data = {"dataset_kwargs": {"data_files": {"test": str(Path(out) / f"{task}.jsonl")}}}
         (beside / f"{task}.yaml").write_text(yaml.safe_dump({"task": task, **settings, **data}), encoding="utf-8")
-        lines = [{"task": task, "item": item["item"], "text": item["text"]} for item in items]
+        lines = [{"task": task, **{key: item[key] for key in ("item", "text", "book")}} for item in items]
         pd.DataFrame(lines).to_parquet(beside / "items.parquet", index=False)
     counts = {"items": len(items), "difficult": sum(item["difficult"] for item in items)}
     print(f"{row['name']}: {counts}")
