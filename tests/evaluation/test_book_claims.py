@@ -1,10 +1,14 @@
-"""Claims of free text about a book: planted true, false and salient ones."""
+"""Claims of free text about a book: planted true, false and salient ones, by length."""
 
+import pandas as pd
 import pytest
 
-from scripts.evaluation.book_claims import Claims, claims_of, prompt_of
-from scripts.lib.books import Fact, NotABook, fill, known, language, sentence, text_of
-from scripts.sources.books import make_book, row_book
+from scripts.evaluation.book_claims import Claims, claims_of, first, judge, scores
+from scripts.lib.books import Fact, fill, known, language, sentence, text_of
+from scripts.lib.documents import document, read_documents, write_documents
+from scripts.lib.files import read_card
+from scripts.sources.books import make_book, make_books, row_book
+from scripts.sources.titles import write_source
 
 BOOK = make_book(1, 0)
 TEXT = text_of(BOOK)
@@ -51,7 +55,48 @@ def test_the_book_itself_and_another():
     assert 0.15 < sum(each.true for each in null) / sum(each.true + each.false for each in null) < 0.35
 
 
-def test_the_prompt_is_a_summarys_beginning():
-    assert prompt_of(TEXT) == f"{BOOK.title} by {BOOK.author} tells of"
-    with pytest.raises(NotABook):
-        prompt_of("It rains.")
+def test_lengths_are_whole_sentences():
+    assert first("A b. C d! E f", 2) == "A b. C d!" and first("A b. C d! E f", 9) == "A b. C d! E f" and first("", 3) == ""
+
+
+def test_longer_texts_claim_more_until_they_end():
+    """The book itself as its summary: each fact once, the salient ones first, none false; another book's is all false."""
+    facts, salient = len(BOOK.facts), len(BOOK.paragraphs[0])
+    lengths = [3, salient + 1, 2 * facts]
+    body, other = (text.split("\n", 1)[1] for text in (TEXT, text_of(make_book(1, 1))))
+    table = scores({"a": TEXT}, ["a", "a"], [body, other], lengths)
+    by = {(one.filter, one.metric): one.score for one in table.itertuples()}
+    assert by["first-3", "salient"] == 1.5 and by["first-3", "false"] == 1.5
+    assert by[f"first-{salient + 1}", "salient"] == salient / 2 and by[f"first-{salient + 1}", "true"] == (salient + 1) / 2
+    assert by[f"first-{2 * facts}", "true"] == facts / 2 == by[f"first-{2 * facts}", "false"]
+    assert {by[f"first-{n}", "salient_facts"] for n in lengths} == {salient}
+
+
+ROW = {"name": "books", "world": 1, "first": 0, "books": 5}
+
+
+def test_a_models_texts_become_scores(tmp_path):
+    """Two prompts a book; a writer that tells book 3 rightly, once of twice, and the others of book 0's people."""
+    books, prompts, written, base, out = (
+        str(tmp_path / f"{name}.parquet") for name in ("books", "prompts", "written", "base", "out")
+    )
+    write_documents(books, make_books(ROW), row=ROW, code="c")
+    write_source(books, prompts, row={"name": "titles", "copies": 2}, code="c")
+    asked = read_documents(prompts)
+    assert len(asked) == 10 and asked["text"].iloc[0] == f"{BOOK.title} by {BOOK.author} tells of"
+    stories = [text_of(make_book(1, 3 if i == 7 else 0)).split("\n", 1)[1] for i in range(10)]
+    texts = [document(story, source="w", index=i, parent_ids=[asked["id"][i]]) for i, story in enumerate(stories)]
+    write_documents(written, texts, row={"name": "w"}, code="d")
+    silent = [document("", source="b", index=i, parent_ids=[asked["id"][i]]) for i in range(10)]
+    write_documents(base, silent, row={"name": "b"}, code="d")
+    judge(books, prompts, {0: base, 2: written}, out, row={"name": "s", "sentences": [1, 99]}, name="a-run", code="c")
+    table = pd.read_parquet(out)
+    assert list(table.columns) == ["run", "subset", "epoch", "task", "filter", "metric", "item", "score"]
+    assert set(table["run"]) == {"a-run"} and read_card(out)["counts"]["texts of epoch 2"] == 10
+    assert set(zip(table["subset"], table["epoch"], strict=True)) == {(-1, 0), (0, 2)}
+    assert table[(table["epoch"] == 0) & (table["metric"] != "salient_facts")]["score"].sum() == 0
+    whole = table[(table["filter"] == "first-99") & (table["epoch"] == 2)].pivot(index="item", columns="metric", values="score")
+    facts = len(BOOK.facts)
+    assert whole["true"].tolist() == pytest.approx([facts, 0, 0, len(make_book(1, 3).facts) / 2, 0])
+    assert whole["false"].tolist() == pytest.approx([0, facts, facts, facts / 2, facts])
+    assert whole["salient"][0] == whole["salient_facts"][0] == len(BOOK.paragraphs[0])
