@@ -8,6 +8,7 @@ strategies of Active Reading and the genres of MGA are few and fixed, so that th
 
 import json
 import random
+from functools import lru_cache
 
 from scripts.lib.book_texts import STYLES, article, page, portraits, rephrasing, retelling, summary
 from scripts.lib.books import Book, NotABook, held_out, language, parse, title_of
@@ -98,7 +99,7 @@ def _entities_of_text(document: str) -> str:
 def quotations(rng: random.Random, document: str, names: list[str]) -> str:
     """An article on entities of any text that is made of its sentences, word for word: some on each, then those naming two."""
     head = title_of(document)
-    told, cited = sentences(document), f" in {head[0]} by {head[1]}" if head else ""
+    told, cited = _sentences(document), f" in {head[0]} by {head[1]}" if head else ""
     lines = []
     for name in names:
         lines.append(f"## {name}{cited}")
@@ -106,6 +107,12 @@ def quotations(rng: random.Random, document: str, names: list[str]) -> str:
     lines.append(f"## {' and '.join(names)}{cited}")
     lines += _quoted(rng, [each for each in told if sum(mentions(name, each) for name in names) > 1], QUOTED)
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _sentences(document: str) -> tuple[str, ...]:
+    """Of a document about which there will be hundreds of requests."""
+    return tuple(sentences(document))
 
 
 def _quoted(rng: random.Random, found: list[str], most: int) -> list[str]:
