@@ -11,9 +11,12 @@
 #   results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet, .items.parquet
 #   results/{scale}/audits/nll/{corpus}-by-{model}.parquet, .lengths.csv
 #   results/{scale}/audits/unigrams/{corpus}-against-{other}-in-{model}.csv
+#   results/{scale}/audits/retrieval/{suite}-by-{retriever}.parquet
+#   results/{scale}/audits/sizes/{corpus}.parquet
 #   results/{scale}/runs/{run}/documents.parquet, checkpoints/subset-{s}/epoch-{n}/, trace.parquet
 #   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item (or candidate)
 #   results/{scale}/evaluations/{run}/{suite}.{heldout,overlap}.parquet  beside an extraction suite
+#   results/{scale}/evaluations/{run or model}/{suite}.texts.parquet  what is written from the prompts of a suite of summaries
 #   results/{scale}/gates/{gate}.csv
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale; entigraph/theory is a figure
 #   results/{scale}/{folder}replicates.csv                      a paper's claims by replicate; copied to results/{folder} too
@@ -45,6 +48,7 @@ wildcard_constraints:
     suite=study.names("suites"),
     gate=study.names("gates"),
     embedder=study.names("embedders"),
+    retriever=study.names("retrievers"),
     other="[^/]+",
     writer=study.names("models"),
     figure=study.names("figures"),
@@ -54,7 +58,10 @@ wildcard_constraints:
 SCALE = study.active_scale(config)
 FIGURES = {  # by a paper's folder under results/, in the order of its page of verdicts
     "": [f"fig{number}" for number in range(1, 12)],
-    "entigraph/": [f"entigraph/{name}" for name in ("curve", "fit", "theory", "raw", "qa", "saturation", "loss")],
+    "entigraph/": [
+        f"entigraph/{name}"
+        for name in ("curve", "fit", "theory", "openbook", "raw", "salient", "qa", "corpus", "saturation", "loss")
+    ],
     "sbp/": [f"sbp/{name}" for name in ("alphabet",)],
 }
 CLAIMS = {"": "papers/bos_only/claims.yaml", "entigraph/": "papers/entigraph/claims.yaml", "sbp/": "papers/sbp/claims.yaml"}

@@ -2,8 +2,7 @@
 
 Makes results/{scale}/embedders/{embedder}/ and, under results/{scale}/audits/, similarity/{corpus}-to-{suite}-by-{embedder}.parquet
 and .items.parquet, nll/{corpus}-by-{model}.parquet and .lengths.csv, unigrams/{corpus}-against-{other}-in-{model}.csv,
-diversity/{run}.csv.
-No audit needs a row of its own.
+diversity/{run}.csv, sizes/{corpus}.parquet, retrieval/{suite}-by-{retriever}.parquet. Only retrieval needs a row of its own.
 """
 
 
@@ -166,3 +165,68 @@ rule diversity:
         code=code_of("scripts/audits/diversity.py"),
     script:
         "../scripts/audits/diversity.py"
+
+
+rule sizes:
+    """How long the texts of a generated corpus are, by document, and by what was asked for."""
+    input:
+        corpus="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        source=answers.field("corpora", "corpus", "source", "results/{scale}/sources/{value}/documents.parquet"),
+        tokenizer=answers.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
+    output:
+        "results/{scale}/audits/sizes/{corpus}.parquet",
+    log:
+        "logs/{scale}/sizes/{corpus}.log",
+    benchmark:
+        "timings/{scale}/sizes/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method=answers.GENERATED),
+    conda:
+        "../envs/training.yaml"
+    params:
+        code=code_of("scripts/audits/sizes.py"),
+    script:
+        "../scripts/audits/sizes.py"
+
+
+rule retrieval:
+    """The passages of a source's documents that a retriever ranks first for each question of a suite."""
+    input:
+        documents=answers.field("retrievers", "retriever", "source", "results/{scale}/sources/{value}/documents.parquet"),
+        suite="results/{scale}/suites/{suite}",
+        embedder=answers.field("retrievers", "retriever", "embedder", "results/{scale}/embedders/{value}"),
+        reranker=answers.field("retrievers", "retriever", "reranker", "results/{scale}/embedders/{value}"),
+    output:
+        "results/{scale}/audits/retrieval/{suite}-by-{retriever}.parquet",
+    log:
+        "logs/{scale}/retrieval/{suite}-by-{retriever}.log",
+    benchmark:
+        "timings/{scale}/retrieval/{suite}-by-{retriever}.tsv"
+    conda:
+        "../envs/training.yaml"
+    resources:
+        gpu=answers.retrieval_gpus,
+        runtime=answers.minutes("retrieval"),
+        mem_mb=answers.memory("retrieval"),
+    params:
+        row=answers.json_row("retrievers", "retriever"),
+        tasks=answers.json_tasks,
+        embedder=answers.json_named("retrievers", "retriever", "embedder", "embedders"),
+        reranker=answers.json_named("retrievers", "retriever", "reranker", "embedders"),
+        code=code_of("scripts/audits/retrieval.py"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.audits.retrieval \
+            --row {params.row:q} \
+            --tasks {params.tasks:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --suite {input.suite:q} \
+            --embedder {input.embedder:q} \
+            --embedder-row {params.embedder:q} \
+            --reranker {input.reranker:q} \
+            --reranker-row {params.reranker:q} \
+            --out {output:q} \
+            &>{log:q}
+        """

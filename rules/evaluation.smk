@@ -68,6 +68,28 @@ rule quality_suite:
         "../scripts/sources/quality.py"
 
 
+rule open_book_suite:
+    """The questions of another suite, each after what was retrieved for it."""
+    input:
+        suite=answers.field("suites", "suite", "suite", "results/{scale}/suites/{value}"),
+        retrieved=answers.retrieved,
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    log:
+        "logs/{scale}/open_book_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/open_book_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="open-book"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("suites", "suite"),
+        code=code_of("scripts/sources/open_book.py"),
+    script:
+        "../scripts/sources/open_book.py"
+
+
 rule harness_suite:
     """The items of lm-eval's own tasks, for decontamination."""
     output:
@@ -248,7 +270,7 @@ rule evaluate_run:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     wildcard_constraints:
         run=study.names("runs"),
-        suite=study.names("suites", kind=("pocket", "books", "quality", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "books", "open-book", "quality", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
     resources:
@@ -287,7 +309,7 @@ rule evaluate_model:
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
     wildcard_constraints:
-        suite=study.names("suites", kind=("pocket", "books", "quality", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "books", "open-book", "quality", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
     resources:
@@ -309,6 +331,91 @@ rule evaluate_model:
             --out {output.scores:q} \
             &>{log:q}
         """
+
+
+rule summaries_of_run:
+    """What a run's last checkpoint writes of books from their titles."""
+    input:
+        model="results/{scale}/runs/{run}/checkpoints",
+        prompts=answers.field("suites", "suite", "prompts", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        texts="results/{scale}/evaluations/{run}/{suite}.texts.parquet",
+    log:
+        "logs/{scale}/summaries_of_run/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/summaries_of_run/{run}-{suite}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="continual"),
+        suite=study.names("suites", kind="summaries"),
+    conda:
+        answers.environment("suites", "suite", "engine", "training")
+    resources:
+        gpu=answers.gpus,
+        runtime=answers.minutes("summaries_of_run"),
+        mem_mb=answers.memory("summaries_of_run"),
+    params:
+        row=answers.summary_row,
+        model=answers.last_checkpoint,
+        code=code_of("scripts/synthesis/sample.py"),
+        work=answers.work("summaries", "suites", "suite", "scripts/synthesis/sample.py", also="run"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.synthesis.sample \
+            --row {params.row:q} \
+            --code {params.code} \
+            --model {params.model:q} \
+            --prompts {input.prompts:q} \
+            --shard 1-of-1 \
+            --out {output.texts:q} \
+            --work {params.work:q} \
+            &>{log:q}
+        """
+
+
+use rule summaries_of_run as summaries_of_model with:
+    """What a model as it is writes of books from their titles."""
+    input:
+        model="results/{scale}/models/{run}",
+        prompts=answers.field("suites", "suite", "prompts", "results/{scale}/sources/{value}/documents.parquet"),
+    log:
+        "logs/{scale}/summaries_of_model/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/summaries_of_model/{run}-{suite}.tsv"
+    wildcard_constraints:
+        run=study.names("models"),
+        suite=study.names("suites", kind="summaries"),
+    params:
+        row=answers.summary_row,
+        model="results/{scale}/models/{run}",
+        code=code_of("scripts/synthesis/sample.py"),
+        work=answers.work("summaries", "suites", "suite", "scripts/synthesis/sample.py", also="run"),
+
+
+rule book_claims:
+    """What is true, false and salient in what a run and its base write of books, by the length that is asked for."""
+    input:
+        books=answers.field("suites", "suite", "source", "results/{scale}/sources/{value}/documents.parquet"),
+        prompts=answers.field("suites", "suite", "prompts", "results/{scale}/sources/{value}/documents.parquet"),
+        base=answers.base_summaries,
+        run="results/{scale}/evaluations/{run}/{suite}.texts.parquet",
+    output:
+        scores="results/{scale}/evaluations/{run}/{suite}.parquet",
+    log:
+        "logs/{scale}/book_claims/{run}-{suite}.log",
+    benchmark:
+        "timings/{scale}/book_claims/{run}-{suite}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="continual"),
+        suite=study.names("suites", kind="summaries"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("suites", "suite"),
+        epoch=answers.last_epoch,
+        code=code_of("scripts/evaluation/book_claims.py", "scripts/lib/books.yaml"),
+    script:
+        "../scripts/evaluation/book_claims.py"
 
 
 rule bits:

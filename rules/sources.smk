@@ -128,6 +128,27 @@ rule books:
         "../scripts/sources/books.py"
 
 
+rule titles:
+    """Prompts that name a made book and say nothing of it."""
+    input:
+        documents=answers.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/titles/{source}.log",
+    benchmark:
+        "timings/{scale}/titles/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="titles"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("sources", "source"),
+        code=code_of("scripts/sources/titles.py", "scripts/lib/books.yaml"),
+    script:
+        "../scripts/sources/titles.py"
+
+
 rule path:
     """Documents from local files: txt, jsonl, Parquet, compressed or not."""
     input:

@@ -43,6 +43,16 @@ def json_row(table: str, wildcard: str) -> Callable:
     return lambda wildcards: json.dumps(_told(row_at(table, wildcards[wildcard], wildcards.scale)), sort_keys=True)
 
 
+def json_named(table: str, wildcard: str, key: str, target: str) -> Callable:
+    """For ``params:`` of a shell command: the row of another table that a row's key names, as JSON; null without the key."""
+
+    def text(wildcards):
+        name = row_at(table, wildcards[wildcard], wildcards.scale).get(key)
+        return json.dumps(_told(row_at(target, name, wildcards.scale)) if name else None, sort_keys=True)
+
+    return text
+
+
 def work(rule: str, table: str, wildcard: str, script: str, also: str | None = None) -> Callable:
     """For ``params:``: the folder from which a killed job of this row and this code resumes.
 
@@ -317,6 +327,68 @@ def similarity_of_parent(wildcards) -> str:
 def json_tasks(wildcards) -> str:
     """For ``params:`` of a shell command: the tasks of the suite that a wildcard names, as JSON."""
     return json.dumps(row_at("suites", wildcards.suite, wildcards.scale)["tasks"])
+
+
+def retrieved(wildcards) -> str:
+    """For ``input:`` of an open-book suite: what its retriever found for the questions of the suite that it opens."""
+    suite = row_at("suites", wildcards.suite, wildcards.scale)
+    return f"results/{wildcards.scale}/audits/retrieval/{suite['suite']}-by-{suite['retriever']}.parquet"
+
+
+def retrieval_gpus(wildcards) -> int:
+    """For ``resources:``: GPUs of a search: one where vectors are made, none for words."""
+    return gpus(wildcards) if row_at("retrievers", wildcards.retriever, wildcards.scale)["kind"] == "dense" else 0
+
+
+def drawn_retrieved(wildcards) -> list[str]:
+    """For ``input:`` of a figure: what was retrieved for its open-book suites, by whatever searches."""
+    figure, tables = row_at("figures", wildcards.figure, wildcards.scale), load()[wildcards.scale]
+    suites = [tables["suites"][suite] for suite in figure["suites"] if tables["suites"][suite]["kind"] == "open-book"]
+    found = [one for one in suites if tables["retrievers"][one["retriever"]]["kind"] in ("bm25", "dense")]
+    folder = f"results/{wildcards.scale}/audits/retrieval"
+    return list(dict.fromkeys(f"{folder}/{one['suite']}-by-{one['retriever']}.parquet" for one in found))
+
+
+def closed_book(wildcards) -> str:
+    """For ``input:`` of a figure: the suite that asks without the book."""
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    return f"results/{wildcards.scale}/suites/{figure['conditions']['closed']}"
+
+
+def summary_row(wildcards) -> str:
+    """For ``params:`` of a shell command: what a run or a model writes from titles, as the row of a corpus."""
+    suite = row_at("suites", wildcards.suite, wildcards.scale)
+    kept = {key: suite[key] for key in ("name", "engine", "temperature", "max_new_tokens")}
+    return json.dumps({**kept, "method": "summaries", "source_model": wildcards.run}, sort_keys=True)
+
+
+def last_checkpoint(wildcards) -> str:
+    """For ``params:``: the model that a run ends with, of its first subset."""
+    last = row_at("runs", wildcards.run, wildcards.scale)["checkpoints"][-1]
+    return f"results/{wildcards.scale}/runs/{wildcards.run}/checkpoints/subset-0/epoch-{last}"
+
+
+def last_epoch(wildcards) -> int:
+    """For ``params:``: the last epoch of a run."""
+    return row_at("runs", wildcards.run, wildcards.scale)["checkpoints"][-1]
+
+
+def base_summaries(wildcards) -> str:
+    """For ``input:``: what a run's base writes from titles."""
+    base = row_at("runs", wildcards.run, wildcards.scale)["base"]
+    return f"results/{wildcards.scale}/evaluations/{base}/{wildcards.suite}.texts.parquet"
+
+
+def drawn_sizes(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the sizes of the corpora that it shows, in its order."""
+    corpora = row_at("figures", wildcards.figure, wildcards.scale)["corpora"].values()
+    return [f"results/{wildcards.scale}/audits/sizes/{corpus}.parquet" for corpus in corpora]
+
+
+def drawn_curations(wildcards) -> list[str]:
+    """For ``input:`` of a figure: what curation counted in the corpora that it shows, in its order."""
+    corpora = row_at("figures", wildcards.figure, wildcards.scale)["corpora"].values()
+    return [f"results/{wildcards.scale}/corpora/{corpus}/curation.json" for corpus in corpora]
 
 
 def extraction_sources(wildcards) -> list[str]:

@@ -262,11 +262,20 @@ def _documents(source: str, scale: str) -> int:
 
 def _items(suite: dict, size: dict, kind: str) -> float:
     """How many items a task of a suite has."""
+    if suite["kind"] == "open-book":
+        suite = row_at("suites", suite["suite"], suite["scale"])
     if suite["kind"] == "books":
         return 4 * suite["books"] * suite["sets"]
     if suite["kind"] == "quality":
         return size["items"] * suite["articles"]
     return size["items"] if "items" in size else suite[kind]
+
+
+def _passage_tokens(suite: dict, scale: str) -> float:
+    """Tokens of what stands before each question of an open-book suite, four characters each; a book has as many as 24,000."""
+    if suite["kind"] != "open-book":
+        return 0
+    return min(suite["passages"] * row_at("retrievers", suite["retriever"], scale)["characters"], 24_000) / 4
 
 
 def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]:
@@ -279,7 +288,7 @@ def _suite_seconds(suite: dict, model: Shape, scale: str) -> tuple[float, float]
         generated = task["metric"] not in ("acc", "acc_norm")
         kind = "code_items" if task["group"] == "code" else "generated_items" if generated else "choice_items"
         count = _items(suite, size, kind)
-        prompt = size["tokens"] + size["example"] * task.get("shots", 0)
+        prompt = size["tokens"] + size["example"] * task.get("shots", 0) + _passage_tokens(suite, scale)
         if generated:
             seconds += generate_seconds(model, scale, backend, count, prompt, size["generated"])
         else:
@@ -396,6 +405,30 @@ def similarity(wildcards: dict, scale: str) -> Cost:
     )
 
 
+def retrieval(wildcards: dict, scale: str) -> Cost:
+    """The passages of 265 articles and 4,609 questions at most: vectors of all, and a reranker's reading of what they find."""
+    row = row_at("retrievers", wildcards["retriever"], scale)
+    if row["kind"] != "dense":
+        return Cost(10, memory=2e9)
+    length, texts = row["characters"] / 4, 265 * 24_000 / row["characters"] + 4609
+    flops = 2 * row_at("embedders", row["embedder"], scale)["parameters"] * texts * length
+    if "reranker" in row:
+        flops += 2 * row_at("embedders", row["reranker"], scale)["parameters"] * 4609 * row["first"] * (length + 64)
+    return Cost(start_seconds(scale) + _work(scale, flops, "score"), gpus=1, gpu_bytes=1e10, memory=8e9)
+
+
+def summaries(wildcards: dict, scale: str) -> Cost:
+    """What a model writes from 80 titles."""
+    row, run = row_at("suites", wildcards["suite"], scale), wildcards["run"]
+    runs = load()[scale]["runs"]
+    model, gpus = shape_of(runs[run]["base"] if run in runs else run, scale), int(scale in GPU_SCALES)
+    engine = row["engine"] if row["engine"] in rates()["engines"] else "hf"
+    seconds = generate_seconds(model, scale, engine, 80, 16, row["max_new_tokens"])
+    start = start_seconds(scale) + (rates()["engines"][engine]["start"] if gpus else 0)
+    gpu_bytes = 2 * model.parameters + 2e9 if gpus else 0
+    return Cost(start + seconds, gpus=gpus, gpu_bytes=gpu_bytes, memory=1.2e9 + 4 * model.parameters)
+
+
 HEAVY = {
     "pretrain": pretrain,
     "train": train,
@@ -408,6 +441,9 @@ HEAVY = {
     "nll": nll,
     "nll_of_all_temperatures": nll,
     "similarity": similarity,
+    "retrieval": retrieval,
+    "summaries_of_run": summaries,
+    "summaries_of_model": summaries,
 }
 
 

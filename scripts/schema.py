@@ -168,6 +168,7 @@ _ENCODED = {"prompt?": _is(str, "a string"), "max_tokens?": _count, "batch?": _c
 _DRAWN = {"samples": _count, **_CURATED}
 # Arms and controls of EntiGraph's figures: {series: {synthetic tokens seen once: [runs of the training seeds]}}
 _BY_TOKENS = {"student": _text, "suites": _names, "arms": _table, "controls?": _table, "tasks?": _names}
+_SEARCHED = {"source": _text, "characters": _count, "keep": _count}
 _BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
 # ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``; scripts/synthesis/generators.py says what engines want.
 _WRITTEN = {
@@ -214,6 +215,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "books": {**_BOOKS, "null?": _flag},
         "about-books": {**_BOOKS, "seed": _whole, "documents": _count, "fresh?": _count, "forms": _forms},
         "quality": {**_DOWNLOADED, "articles": _count, "note?": _text},
+        "titles": {"of": _text, "copies": _count},
         "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
         "hub": {
             **_DOWNLOADED,
@@ -321,6 +323,24 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),
         },
+        # another suite's questions after what a retriever found; of a book, what is told of it from its title
+        "open-book": {
+            "suite": _text,
+            "retriever": _text,
+            "passages": _count,
+            "tasks": _table,
+            "add_bos": _flag,
+            "backend": _one_of("pocket", "hf", "vllm"),
+        },
+        "summaries": {
+            "source": _text,
+            "prompts": _text,
+            "sentences": _sizes,
+            "temperature": _number,
+            "max_new_tokens": _count,
+            "engine": _one_of("pocket", "hf", "vllm"),
+            "tasks": _table,
+        },
         "quality": {
             **_DOWNLOADED,
             "articles": _count,
@@ -368,6 +388,13 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "note?": _text,
             **_ENCODED,
         },
+    },
+    # passages of a source's documents, of at most so many characters; ``keep`` are written of each question's
+    "retrievers": {
+        "bm25": {**_SEARCHED, "first": _count, "k1": _number, "b": _share},
+        "dense": {**_SEARCHED, "first": _count, "embedder": _text, "reranker?": _text, "instruction?": _text},
+        "gold": _SEARCHED,
+        "other": _SEARCHED,
     },
     "gates": {
         "headroom": {
@@ -422,6 +449,15 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "entigraph-qa": {**_BY_TOKENS, "direct": _names, "composed": _names},
         "entigraph-saturation": {**_BY_TOKENS, "tokens": _count},
         "entigraph-loss": {**_BY_TOKENS, "losses": _text, "real": _text},
+        "entigraph-openbook": {
+            "student": _text,
+            "arms": _table,
+            "conditions": _table,
+            "suites": _names,
+            "tasks?": _names,
+        },
+        "entigraph-salient": {"student": _text, "arms": _table, "suites": _names},
+        "entigraph-corpus": {"growth": _text, "corpora": _table},
         "sbp-alphabet": {
             "seed": _whole,
             "worlds": _table,
@@ -468,6 +504,13 @@ REFERENCES = {
     ("runs", "corpus"): "corpora",
     ("runs", "gate"): "gates",
     ("suites", "model"): "models",
+    ("suites", "suite"): "suites",
+    ("suites", "retriever"): "retrievers",
+    ("suites", "source"): "sources",
+    ("suites", "prompts"): "sources",
+    ("retrievers", "source"): "sources",
+    ("retrievers", "embedder"): "embedders",
+    ("retrievers", "reranker"): "embedders",
     ("gates", "student"): "models",
     ("gates", "matched"): "models",
     ("gates", "models"): "models",
@@ -479,6 +522,7 @@ REFERENCES = {
     ("figures", "suites"): "suites",
     ("figures", "losses"): "suites",
     ("figures", "reference"): "corpora",
+    ("figures", "growth"): "corpora",
     ("figures", "embedder"): "embedders",
     ("figures", "scorer"): "models",
 }

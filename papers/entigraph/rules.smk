@@ -186,3 +186,82 @@ rule entigraph_loss:
         code=code_of("papers/entigraph/loss.py"),
     script:
         "loss.py"
+
+
+rule entigraph_openbook:
+    """Answers with the book retrieved (Table 3): base and trained, paired with answers without it; recall@k."""
+    input:
+        scores=answers.drawn,
+        suite=answers.closed_book,
+        retrieved=answers.drawn_retrieved,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_openbook/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_openbook/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-openbook"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/openbook.py"),
+    script:
+        "openbook.py"
+
+
+rule entigraph_salient:
+    """What models tell of a book from its title (Figures 3 and 8): salient against false claims by requested length."""
+    input:
+        scores=answers.drawn,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_salient/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_salient/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-salient"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/salient.py"),
+    script:
+        "salient.py"
+
+
+rule entigraph_corpus:
+    """Corpora of each method (Table 1, Figure 6): how text grows with entities, lengths, near-duplicates, calls."""
+    input:
+        growth=answers.field("figures", "figure", "growth", "results/{scale}/audits/sizes/{value}.parquet"),
+        sizes=answers.drawn_sizes,
+        curated=answers.drawn_curations,
+        claims="papers/entigraph/claims.yaml",
+    output:
+        pdf=report("results/{scale}/{figure}.pdf", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        png=report("results/{scale}/{figure}.png", caption="captions/figure.rst", category="Figures", subcategory="{figure}"),
+        csv="results/{scale}/{figure}.csv",
+        claims="results/{scale}/{figure}.claims.json",
+    log:
+        "logs/{scale}/entigraph_corpus/{figure}.log",
+    benchmark:
+        "timings/{scale}/entigraph_corpus/{figure}.tsv"
+    wildcard_constraints:
+        figure=study.names("figures", kind="entigraph-corpus"),
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        row=answers.row("figures", "figure"),
+        code=code_of("papers/entigraph/corpus.py"),
+    script:
+        "corpus.py"
