@@ -89,6 +89,7 @@ def judge(books: str, prompts: str, written: dict[int, str], out: str, *, row: d
     with atomic(out) as beside:
         columns = ["run", "subset", "epoch", "task", "filter", "metric", "item", "score"]
         kinds = {"subset": "int16", "epoch": "int16", "item": "int32", "score": "float32"}
+        kinds |= dict.fromkeys(("run", "task", "filter", "metric"), "category")
         table[columns].astype(kinds).to_parquet(beside, index=False, compression="zstd")
     write_card(out, row=row, code=code, counts=counts, run=name, written=[read_card(path)["code"] for path in written.values()])
 

@@ -35,12 +35,13 @@ def test_articles_are_merged_and_stand_in_the_order_of_their_titles():
 
 def test_items_ask_without_the_article_after_five_examples():
     items = quality.make_items(QUESTIONS, 2)
-    assert [(one["item"], one["article"], one["answer"], one["difficult"]) for one in items] == [
+    assert [(one["item"], one["book"], one["answer"], one["difficult"]) for one in items] == [
         (0, 0, "B", False),
         (1, 1, "D", True),
         (2, 1, "B", True),
     ]
     prompt = items[1]["query"]
+    assert prompt.endswith(items[1]["question"]) and items[1]["question"].count("### Question\n") == 1
     assert "rang" not in prompt and prompt.count("### Question\n") == 6
     assert prompt.endswith(
         'In the context of "The Bell", written by A. Writer in 1953, why 1? There is only one correct choice.\n'
