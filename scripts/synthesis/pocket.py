@@ -1,7 +1,8 @@
 """The fast engine, for small models on one CPU thread: takes a model folder, makes samples.
 
 A key-value cache written in place and inverse-CDF draws (`scripts.synthesis.draws`); a block of samples walks in step, and
-rows that have ended leave it. Architectures are those of `scripts.lib.decoder`.
+rows that have ended leave it. Prompts may be of unequal length: all begin at position 0, and a row draws where its own prompt
+ends, while others still read theirs. Architectures are those of `scripts.lib.decoder`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from scripts.lib.decoder import Layer, Weights, after_attention, norm, read_weights
-from scripts.synthesis.draws import Draw, Refused, Sample, choose, cumulative, uniforms
+from scripts.synthesis.draws import Draw, Sample, choose, cumulative, uniforms
 
 KEEP = 0.85  # rows that have ended leave once no more than this share of the batch goes on: leaving copies the cache
 ROOM = 64  # positions by which the cache grows
@@ -68,39 +69,49 @@ class Walk:
         return torch.bmm(torch.softmax(scores, -1), values[:, : at + 1]).view(self.rows, -1)
 
 
-def engine(folder: str, *, eos: Sequence[int], temperature: float, max_new_tokens: int) -> Draw:
-    """Draws one block, in float32; a prompt is one id, since a block walks in step.
+def engine(folder: str, *, eos: Sequence[int], temperature: float, max_new_tokens: int, longest: int = 1) -> Draw:
+    """Draws one block, in float32; prompts have up to ``longest`` ids. The n-th draw of a row takes its n-th uniform.
 
     Raises:
         scripts.lib.models.BadModel: when the model is not one that `scripts.lib.decoder` knows.
-        Refused: by the returned function, when a prompt is longer.
     """
-    weights, ends = read_weights(folder, max_new_tokens), torch.tensor(eos)
+    weights, ends = read_weights(folder, longest + max_new_tokens - 1), torch.tensor(eos)
 
     @torch.inference_mode()
     def block(prompts: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[Sample]:
-        if any(len(prompt) != 1 for prompt in prompts):
-            raise Refused("key engine: pocket begins a text with one id, BOS; use hf or vllm for prompts")
         u = torch.from_numpy(uniforms(seeds, max_new_tokens).T.copy())
         ids = torch.empty(len(seeds), max_new_tokens, dtype=torch.int32)
         length = torch.full((len(seeds),), max_new_tokens)
+        complete = torch.zeros(len(seeds), dtype=torch.bool)
+        last = torch.tensor([len(prompt) - 1 for prompt in prompts])  # the position after which a row draws first
+        given = torch.zeros(len(seeds), int(last.max()) + 2, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            given[row, : len(prompt)] = torch.tensor(prompt)
         walk = Walk(weights, len(seeds))
         rows = torch.arange(len(seeds))
         alive = torch.ones(len(seeds), dtype=torch.bool)
-        token = torch.tensor([prompt[0] for prompt in prompts])
-        for step in range(max_new_tokens):
-            token = choose(cumulative(walk.step(token), temperature), u[step, rows])
-            ids[rows, step] = token.int()
-            ended = alive & torch.isin(token, ends)
-            if ended.any():
-                length[rows[ended]] = step
-                alive &= ~ended
+        token = given[:, 0]
+        while len(rows):
+            at = walk.position
+            logits, number = walk.step(token), at - last[rows]  # number of the draw; below 0 while a row reads its prompt
+            draws = (number >= 0) & (number < max_new_tokens)
+            if draws.all():
+                token = choose(cumulative(logits, temperature), u[number, rows])
+            else:
+                token = given[rows, min(at + 1, given.shape[1] - 1)]
+                token[draws] = choose(cumulative(logits[draws], temperature), u[number[draws], rows[draws]])
+            ids[rows[draws], number[draws]] = token[draws].int()
+            ended = alive & draws & torch.isin(token, ends)
+            done = ended | (alive & (number == max_new_tokens - 1))
+            if done.any():
+                length[rows[ended]], complete[rows[ended]] = number[ended], True
+                alive &= ~done
                 left = int(alive.sum())
                 if not left:
                     break
                 if left <= KEEP * len(rows):
                     walk.keep(alive.nonzero()[:, 0])
                     rows, token, alive = rows[alive], token[alive], alive[alive]
-        return [Sample(row[:n].copy(), n < max_new_tokens) for row, n in zip(ids.numpy(), length.tolist(), strict=True)]
+        return [Sample(row[:n].copy(), done) for row, n, done in zip(ids.numpy(), length.tolist(), complete.tolist(), strict=True)]
 
     return block

@@ -51,7 +51,7 @@ def engine_of(
     """The engine of this name: a function from the prompts and seeds of one batch to its samples; equal seeds, equal samples.
 
     Args:
-        engine: pocket (fast, one CPU thread, small models, from BOS alone), hf (reference, any device) or vllm (GPU).
+        engine: pocket (fast, one CPU thread, small models), hf (reference, any device) or vllm (GPU).
         model: a Hugging Face folder.
         eos: ids that end a sample; BOS may be among them (Qwen).
         temperature: logits are divided by it; above 0.
@@ -78,7 +78,7 @@ def engine_of(
     if engine == "pocket":
         from scripts.synthesis import pocket
 
-        return pocket.engine(str(model), **limits)
+        return pocket.engine(str(model), **limits, longest=longest)
     if engine == "hf":
         from scripts.synthesis import hf
 
