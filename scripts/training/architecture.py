@@ -1,8 +1,8 @@
-"""Architectures: the row of a scratch model -> a Qwen2, Llama or GPT-NeoX with random weights.
+"""Architectures: the row of a scratch model -> a Qwen2, Qwen3, Llama or GPT-NeoX with random weights.
 
 Reads nothing but the row and the ids of BOS and EOS; makes a model in memory. Widths are small, so every detail that is free
-follows the families: Qwen2 and Llama have tied embeddings, RMSNorm, rotary positions and SwiGLU, Qwen2 biases in its attention
-too; GPT-NeoX, as Pythia, has LayerNorm, a parallel residual, rotary positions on a quarter of each head, and an output matrix
+follows the families: Qwen2, Qwen3 and Llama have tied embeddings, RMSNorm, rotary positions and SwiGLU, Qwen2 biases in its
+attention too, Qwen3 norms of queries and keys (which makes it a Llama with QK-norm); GPT-NeoX, as Pythia, has LayerNorm, a parallel residual, rotary positions on a quarter of each head, and an output matrix
 of its own.
 """
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CONTEXT = 2048  # positions a model may see; training blocks and evaluation prompts are shorter
+CONTEXT = 2048  # positions a model may see, or twice its training block, if that is more
 
 
 def make_model(row: dict, vocabulary: int, bos: int, eos: int, seed: int) -> "PreTrainedModel":
-    """A model of ``row`` (architecture, hidden, layers, heads, feedforward) with weights drawn from ``seed``, float32.
+    """A model of ``row`` (architecture, hidden, layers, heads, feedforward, perhaps kv_heads), weights drawn from ``seed``, float32.
 
     The ids of BOS and EOS stand in its config and generation config. The draw leaves the global generator as it was.
 
@@ -31,11 +31,14 @@ def make_model(row: dict, vocabulary: int, bos: int, eos: int, seed: int) -> "Pr
         LlamaForCausalLM,
         Qwen2Config,
         Qwen2ForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
     )
 
-    gated = {"num_key_value_heads": row["heads"], "tie_word_embeddings": True}
+    gated = {"num_key_value_heads": row.get("kv_heads", row["heads"]), "tie_word_embeddings": True}
     kinds = {
         "qwen2": (Qwen2Config, Qwen2ForCausalLM, gated),
+        "qwen3": (Qwen3Config, Qwen3ForCausalLM, {**gated, "head_dim": row["hidden"] // row["heads"]}),
         "llama": (LlamaConfig, LlamaForCausalLM, gated),
         "gpt_neox": (GPTNeoXConfig, GPTNeoXForCausalLM, {"tie_word_embeddings": False}),
     }
@@ -50,7 +53,7 @@ def make_model(row: dict, vocabulary: int, bos: int, eos: int, seed: int) -> "Pr
         num_hidden_layers=row["layers"],
         num_attention_heads=row["heads"],
         intermediate_size=row["feedforward"],
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=max(CONTEXT, 2 * row.get("block", 0)),
         bos_token_id=bos,
         eos_token_id=eos,
         initializer_range=0.02,

@@ -5,6 +5,7 @@ so that every token is predicted exactly once, the first from BOS, EOS from the 
 block is cut into pieces that each start without context, as in all fixed-length training.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -147,6 +148,25 @@ def replayed(blocks: Blocks, pools: dict[str, Blocks], replay: dict, seed: int) 
     return found
 
 
+def stretched(blocks: Blocks, number: int) -> Blocks:
+    """The blocks with empty ones, which have no target, evenly among them, so that there are ``number``.
+
+    Arms of one comparison so take equally many steps, whatever the packing of their documents leaves over.
+
+    Raises:
+        ValueError: when there are more blocks already.
+    """
+    have, block = blocks.inputs.shape
+    if number < have:
+        raise ValueError(f"{have} blocks of {block} are needed, the steps have room for {number}")
+    places = np.arange(have) * number // max(have, 1)
+    made = Blocks(*(np.zeros((number, block), np.int32) for _ in range(3)))
+    made.targets[:], made.positions[:] = NONE, np.arange(block, dtype=np.int32)
+    for whole, part in zip(made, blocks, strict=True):
+        whole[places] = part
+    return made
+
+
 def take(sizes: np.ndarray, tokens: int, start: int) -> tuple[np.ndarray, int]:
     """Indices of documents from the cursor ``start`` on until they hold ``tokens``, round and round; and the new cursor.
 
@@ -164,17 +184,23 @@ def take(sizes: np.ndarray, tokens: int, start: int) -> tuple[np.ndarray, int]:
     return np.array(chosen, np.int64), at
 
 
-def phases_of(pairs: dict[str, list[np.ndarray]], recipe: list[dict], seed: int) -> tuple[list[list[np.ndarray]], list[dict]]:
+def phases_of(
+    pairs: dict[str, list[np.ndarray]], recipe: list[dict], seed: int, once: Sequence[str] = ()
+) -> tuple[list[list[np.ndarray]], list[dict]]:
     """The documents of each phase of a recipe, and what they count.
 
     Args:
         pairs: source -> its documents as [2, n].
         recipe: phases ``{mix: {source: share}, tokens: N}``, shares of tokens.
         seed: draws the order in which a source is gone through; a later phase goes on where an earlier one stopped.
+        once: sources that are never repeated.
 
     Returns:
         documents per phase, and per phase ``{source: {tokens, documents, repetitions}}``; repetitions is how many tokens have
         been taken, in all phases so far, per token that the source has.
+
+    Raises:
+        ValueError: when a source that is never repeated has too few tokens.
     """
     order = {source: np.random.default_rng(seed_of(seed, source)).permutation(len(pairs[source])) for source in pairs}
     sizes = {source: np.array([pairs[source][i].shape[1] for i in order[source]]) for source in pairs}
@@ -186,6 +212,9 @@ def phases_of(pairs: dict[str, list[np.ndarray]], recipe: list[dict], seed: int)
             if share <= 0:
                 continue
             chosen, cursor[source] = take(sizes[source], round(share * phase["tokens"]), cursor[source])
+            if source in once and cursor[source] > len(sizes[source]):
+                has, more = int(sizes[source].sum()), round(share * phase["tokens"])
+                raise ValueError(f"{source} has {has:,} tokens and is never repeated; a phase takes {more:,} of it")
             documents += [pairs[source][order[source][index]] for index in chosen]
             tokens = int(sizes[source][chosen].sum())
             taken[source] += tokens

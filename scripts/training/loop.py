@@ -101,6 +101,7 @@ def fit(
     state: Path,
     label: str,
     after_epoch: Callable[[int], None] = lambda epoch: None,
+    after_step: Callable[[int], None] = lambda step: None,
     why_stop: Callable[[], int] = never,
 ) -> list[dict]:
     """Train ``model`` in place and return the trace, one dict a step.
@@ -114,6 +115,7 @@ def fit(
         state: the file to resume from, if it is there, and to write.
         label: for progress lines.
         after_epoch: called after the last step of an epoch; again, with equal weights, if a kill came before the next state.
+        after_step: called after every step, before the step's epoch ends; again as ``after_epoch`` is.
         why_stop: asked after every step; a number in stop.REASONS.
 
     Raises:
@@ -148,6 +150,7 @@ def fit(
                 line["batch_hash"] = hashlib.blake2b(b"".join(map(np.ndarray.tobytes, part)), digest_size=8).hexdigest()
                 trace.append(line)
                 progress.add(1, tokens=line["tokens"])
+                after_step(step)
                 if step == begin + length:
                     after_epoch(epoch)
                 due = time.monotonic() - saved > pause and parallel.first()  # by one clock, so that all save at one step

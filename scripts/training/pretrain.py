@@ -1,14 +1,19 @@
 """A model of the workflow's own, from random weights.
 
-Reads a tokenizer and the documents.parquet of the sources in a scratch row's phases; makes a Hugging Face directory, its card
-and a trace, in which `epoch` counts the phases. One process a GPU, as in scripts/training/train.py.
+Reads a tokenizer and the documents.parquet of the sources (of corpora: synthesized.parquet) in a scratch row's phases; makes a
+Hugging Face directory, its card, a trace, in which `epoch` counts the phases, and a folder subset-0/epoch-{p} of checkpoints
+after p per cent of the steps, which is empty where the row asks for none. Sources are gone through as often as a phase takes;
+a corpus that a model wrote is never repeated. One process a GPU, as in scripts/training/train.py.
 """
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from scripts.lib.documents import read_documents
 from scripts.lib.files import BrokenArtifact, sha256_of, write_card
@@ -16,8 +21,22 @@ from scripts.lib.models import BadModel, load_tokenizer, special_token
 from scripts.lib.seeds import seed_of
 from scripts.lib.tokens import encode
 from scripts.lib.work import Busy
-from scripts.training.data import NONE, pack, pairs_of, phases_of
+from scripts.training.data import NONE, Blocks, pack, pairs_of, phases_of, stretched
 from scripts.training.stop import Stopped, listen, never
+
+
+def even(blocks: list[Blocks], row: dict) -> list[Blocks]:
+    """The phases' blocks with empty ones among them, so that all take the row's ``steps``, each by its share of the tokens.
+
+    Raises:
+        BrokenArtifact: naming the row, when a phase needs more.
+    """
+    shares = np.cumsum([phase["tokens"] for phase in row["phases"]]) / sum(phase["tokens"] for phase in row["phases"])
+    numbers = np.diff(np.round(shares * row["steps"]), prepend=0).astype(int) * row["batch"]
+    try:
+        return [stretched(part, number) for part, number in zip(blocks, numbers.tolist(), strict=True)]
+    except ValueError as error:
+        raise BrokenArtifact(f"models: {row['name']}, key steps: {row['steps']} steps of {row['batch']}; {error}") from None
 
 
 def pretrain(
@@ -26,6 +45,7 @@ def pretrain(
     out: str | Path,
     trace: str | Path,
     work: str | Path,
+    checkpoints: str | Path | None = None,
     *,
     row: dict,
     code: str,
@@ -35,17 +55,23 @@ def pretrain(
 
     Args:
         tokenizer: folder of the row's tokenizer.
-        documents: documents.parquet of every source of the phases, each in a folder of the source's name.
+        documents: Parquet of every source or corpus of the phases, each in a folder of its name.
         out, trace: the model's folder and its trace, to be made.
         work: where a killed run left its state.
-        row: of a scratch model; ``phases`` is a list of ``{mix: {source: share}, tokens}``. ``code`` is the hash of this code.
+        checkpoints: the folder of checkpoints, to be made where given.
+        row: of a scratch model; ``phases`` is a list of ``{mix: {source: share}, tokens}``, ``once`` names what of them is never
+            repeated, ``steps`` is how many steps there are to be, ``checkpoints`` the percentages after which one is kept.
+            ``code`` is the hash of this code.
         why_stop: asked after every step (scripts.training.stop).
+
+    Raises:
+        BrokenArtifact: when what is never repeated has too few tokens, or the steps too little room.
     """
     from scripts.training import parallel
     from scripts.training.architecture import make_model, parameters
     from scripts.training.device import device_and_precision
     from scripts.training.loop import fit
-    from scripts.training.output import save_model, write_trace
+    from scripts.training.output import publish, save_model, write_trace
     from scripts.training.state import folder_of
 
     name, seed = row["name"], seed_of("pretrain", row["seed"])
@@ -59,8 +85,13 @@ def pretrain(
             frame = read_documents(path, columns=["text", "complete"])
             ids = encode(words, frame["text"].tolist())
             pairs[Path(path).parent.name] = pairs_of(ids, frame["complete"].tolist(), bos, eos)
-        phases, counts = phases_of(pairs, row["phases"], seed)
+        try:
+            phases, counts = phases_of(pairs, row["phases"], seed, row.get("once", ()))
+        except ValueError as error:
+            raise BrokenArtifact(f"{error}; raise its samples, or lower its share") from None
         blocks = [pack(phase, row["block"], "documents", seed_of(seed, number)) for number, phase in enumerate(phases, 1)]
+        if "steps" in row:
+            blocks = even(blocks, row)
         model = make_model(row, words.get_vocab_size(), bos, eos, seed_of(seed, "weights"))
         size = parameters(model)
         model = parallel.ready(model, device, recipe)
@@ -72,17 +103,29 @@ def pretrain(
             file=parallel.log(),
         )
         inputs = [sha256_of(path) for path in [*documents, Path(tokenizer) / "tokenizer.json"]]
+        mine = folder_of(folder, row, code, inputs, str(device), precision)
+        steps = sum(math.ceil(len(part.inputs) / row["batch"]) for part in blocks)
+        kept = {round(steps * percent / 100): percent for percent in row.get("checkpoints", [])}
+
+        def keep(step: int) -> None:
+            if step in kept:
+                save_model(model, mine / f"checkpoints/subset-0/epoch-{kept[step]}", tokenizer)
+
         lines = fit(
             model,
             lambda epoch: blocks[epoch - 1],
             [len(part.inputs) for part in blocks],
             recipe=recipe,
-            state=folder_of(folder, row, code, inputs, str(device), precision) / "state.safetensors",
+            state=mine / "state.safetensors",
             label=name,
+            after_step=keep,
             why_stop=why_stop,
         )
         save_model(model, out, tokenizer)
         if parallel.first():
+            if checkpoints:
+                (mine / "checkpoints").mkdir(exist_ok=True)
+                publish(mine / "checkpoints", checkpoints)
             write_trace(trace, {0: lines}, row=row, code=code)
             made = {"parameters": size, "tokens": tokens, "steps": len(lines), "phases": counts}
             write_card(out, row=row, code=code, seed=seed, counts=made, precision=precision)
@@ -97,9 +140,11 @@ if __name__ == "__main__":
     parser.add_argument("--documents", nargs="+", required=True)
     for option in ("tokenizer", "out", "trace", "work"):
         parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--checkpoints")
     a = parser.parse_args()
     settle()
     try:
-        pretrain(a.tokenizer, a.documents, a.out, a.trace, a.work, row=a.row, code=a.code, why_stop=listen())
+        paths = (a.tokenizer, a.documents, a.out, a.trace, a.work, a.checkpoints)
+        pretrain(*paths, row=a.row, code=a.code, why_stop=listen())
     except (BadModel, BrokenArtifact, Busy, FloatingPointError, Stopped) as error:
         sys.exit(f"{a.row['name']}: {error}")
