@@ -1,8 +1,8 @@
 """A model that comes from elsewhere.
 
-Reads a local Hugging Face directory (rows of kind path) or a repository of the hub at its pinned revision (kind hub); makes a
-folder of config.json, generation_config.json, *.safetensors and tokenizer.json, with the row's BOS in its configs. Nothing else
-is taken over: no pickled weights, no code.
+Reads a local Hugging Face directory (rows of kind path), a repository of the hub at its pinned revision (kind hub) or a run's
+checkpoint (kind checkpoint); makes a folder of config.json, generation_config.json, *.safetensors and tokenizer.json, with the
+row's BOS in its configs. Nothing else is taken over: no pickled weights, no code.
 """
 
 import json
@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from scripts.lib import hub
-from scripts.lib.files import atomic, write_card
+from scripts.lib.files import atomic, read_card, write_card
 from scripts.lib.models import BadModel, config_of
 from scripts.lib.progress import logging_to
 
@@ -104,11 +104,17 @@ def fetch(row: dict) -> Path:
         raise BadModel(f"model {row['name']}: {error}; {hub.own_copy(row)}") from None
 
 
-def place(out: str | Path, *, row: dict, code: str) -> None:
-    """Make the model folder of a row of kind path or hub, and its card."""
-    folder = fetch(row) if row["kind"] == "hub" else Path(row["path"]).expanduser()
-    if not folder.is_dir():
-        raise BadModel(f"model {row['name']}: path is {row['path']}, expected a Hugging Face directory")
+def place(out: str | Path, checkpoints: str | Path | None = None, *, row: dict, code: str) -> None:
+    """Make the model folder of a row of kind path, hub or checkpoint, and its card; ``checkpoints`` is its run's folder."""
+    if row["kind"] == "checkpoint":
+        read_card(checkpoints)
+        folder = Path(checkpoints) / f"subset-0/epoch-{row['epoch']}"
+        if not folder.is_dir():
+            raise BadModel(f"model {row['name']}, key epoch: run {row['run']} has no checkpoint of epoch {row['epoch']}")
+    else:
+        folder = fetch(row) if row["kind"] == "hub" else Path(row["path"]).expanduser()
+        if not folder.is_dir():
+            raise BadModel(f"model {row['name']}: path is {row['path']}, expected a Hugging Face directory")
     take_over(folder, Path(out), row)
     write_card(out, row=row, code=code)
 
@@ -116,7 +122,8 @@ def place(out: str | Path, *, row: dict, code: str) -> None:
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         try:
-            place(snakemake.output.folder, row=snakemake.params.row, code=snakemake.params.code)
+            checkpoints = snakemake.input.get("checkpoints")
+            place(snakemake.output.folder, checkpoints, row=snakemake.params.row, code=snakemake.params.code)
         except BadModel as error:
             print(error, file=sys.__stderr__)
             raise

@@ -111,7 +111,8 @@ def ask(documents: str | Path, model: str | Path, out: str | Path, *, row: dict,
         documents: the real documents.
         model: that will write, for its tokenizer, BOS and EOS.
         out: documents with ``ids`` of the prompts, in the order of the samples; more samples change none before them.
-        row: of the corpus: name, seed, samples, block (of the run that tuned the model, half of which d1 may take).
+        row: of the corpus: name, seed, samples, block (of the run that tuned the model, half of which d1 may take), and
+            perhaps each (how many texts are to be written after each document drawn).
         code: hash of the code.
 
     Raises:
@@ -123,7 +124,9 @@ def ask(documents: str | Path, model: str | Path, out: str | Path, *, row: dict,
         raise BrokenArtifact(f"{documents}: no documents to write after")
     bos, eos = bos_of(model), eos_of(model)
     # a float a draw, scaled, so that each draw depends on its index alone
-    drawn = (np.random.default_rng(seed_of("bootstrap", row["seed"])).random(row["samples"]) * len(lines)).astype(np.int64)
+    each = row.get("each", 1)
+    drawn = np.random.default_rng(seed_of("bootstrap", row["seed"])).random(-(-row["samples"] // each)) * len(lines)
+    drawn = np.repeat(drawn.astype(np.int64), each)[: row["samples"]]
     used = np.unique(drawn).tolist()
     texts = encode(load_tokenizer(model), [lines[i]["text"] for i in used])
     ids = {i: given(one, bos, eos, row["block"] // 2) for i, one in zip(used, texts, strict=True)}
