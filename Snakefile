@@ -3,20 +3,26 @@
 # Path grammar; {scale} is smoke, laptop, gpu or paper, other wildcards are names of rows (papers/*/study.yaml):
 #   results/{scale}/sources/{source}/documents.parquet
 #   results/{scale}/tokenizers/{tokenizer}/                     tokenizer.json
-#   results/{scale}/models/{model}/                             a Hugging Face directory
+#   results/{scale}/models/{model}/                             a Hugging Face directory; {model}.checkpoints/ within pretraining
 #   results/{scale}/suites/{suite}/                             lm-eval tasks, and items.parquet with their texts
+#   results/{scale}/pairs/{pairs}.parquet                       pairs of related documents
+#   results/{scale}/corpora/{corpus}/prompts.parquet            after which a synthesizer writes
 #   results/{scale}/corpora/{corpus}/shards/{k}-of-{n}.parquet  what a model writes, in jobs of their own
 #   results/{scale}/corpora/{corpus}/{synthesized,curated,removed}.parquet, samples.txt, curation.json
 #   results/{scale}/embedders/{embedder}/                       what puts documents and items into one space
 #   results/{scale}/audits/similarity/{corpus}-to-{suite}-by-{embedder}.parquet, .items.parquet
 #   results/{scale}/audits/nll/{corpus}-by-{model}.parquet, .lengths.csv
 #   results/{scale}/audits/unigrams/{corpus}-against-{other}-in-{model}.csv
-#   results/{scale}/audits/retrieval/{suite}-by-{retriever}.parquet
-#   results/{scale}/audits/sizes/{corpus}.parquet
-#   results/{scale}/runs/{run}/documents.parquet, checkpoints/subset-{s}/epoch-{n}/, trace.parquet
+#   results/{scale}/audits/{diversity/{run}.csv,sizes/{corpus}.parquet,retrieval/{suite}-by-{retriever}.parquet}
+#   results/{scale}/audits/embeddings/{source}-by-{embedder}.npy
+#   results/{scale}/audits/conditional/{run}-by-{model}.parquet
+#   results/{scale}/audits/{readings or quality}/{source or corpus}.parquet
+#   results/{scale}/runs/{run}/documents.parquet, held-out.parquet of pairs
+#   results/{scale}/runs/{run}/checkpoints/subset-{s}/epoch-{n}/, trace.parquet
 #   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item (or candidate)
 #   results/{scale}/evaluations/{run}/{suite}.{heldout,overlap}.parquet  beside an extraction suite
 #   results/{scale}/evaluations/{run or model}/{suite}.texts.parquet  what is written from the prompts of a suite of summaries
+#   results/{scale}/evaluations/{model}/{source}.heldout.parquet  loss on the source, of checkpoints within pretraining too
 #   results/{scale}/gates/{gate}.csv
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale; entigraph/theory is a figure
 #   results/{scale}/{folder}replicates.csv                      a paper's claims by replicate; copied to results/{folder} too
@@ -49,6 +55,8 @@ wildcard_constraints:
     gate=study.names("gates"),
     embedder=study.names("embedders"),
     retriever=study.names("retrievers"),
+    pairs=study.names("pairs"),
+    written="[^/]+",  # a source or a corpus
     other="[^/]+",
     writer=study.names("models"),
     figure=study.names("figures"),

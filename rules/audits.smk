@@ -2,7 +2,8 @@
 
 Makes results/{scale}/embedders/{embedder}/ and, under results/{scale}/audits/, similarity/{corpus}-to-{suite}-by-{embedder}.parquet
 and .items.parquet, nll/{corpus}-by-{model}.parquet and .lengths.csv, unigrams/{corpus}-against-{other}-in-{model}.csv,
-diversity/{run}.csv, sizes/{corpus}.parquet, retrieval/{suite}-by-{retriever}.parquet. Only retrieval needs a row of its own.
+diversity/{run}.csv, sizes/{corpus}.parquet, retrieval/{suite}-by-{retriever}.parquet, embeddings/{source}-by-{embedder}.npy,
+conditional/{run}-by-{model}.parquet, quality/{corpus or source}.parquet. Only retrieval needs a row of its own.
 """
 
 
@@ -102,6 +103,8 @@ rule nll:
 
 
 # Loading torch and a model takes five seconds: what one model wrote at all temperatures is scored by one job.
+
+
 use rule nll as nll_of_all_temperatures with:
     input:
         documents=expand(
@@ -228,5 +231,104 @@ rule retrieval:
             --reranker {input.reranker:q} \
             --reranker-row {params.reranker:q} \
             --out {output:q} \
+            &>{log:q}
+        """
+
+
+rule embeddings:
+    """The vector of each document of a source in an embedder's space."""
+    input:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+        embedder="results/{scale}/embedders/{embedder}",
+    output:
+        vectors="results/{scale}/audits/embeddings/{source}-by-{embedder}.npy",
+    log:
+        "logs/{scale}/embeddings/{source}-by-{embedder}.log",
+    benchmark:
+        "timings/{scale}/embeddings/{source}-by-{embedder}.tsv"
+    conda:
+        "../envs/training.yaml"
+    resources:
+        gpu=answers.gpus,
+        runtime=answers.minutes("embeddings"),
+        mem_mb=answers.memory("embeddings"),
+    params:
+        row=answers.json_row("embedders", "embedder"),
+        code=code_of("scripts/audits/embed.py"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.audits.embed \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --embedder {input.embedder:q} \
+            --out {output.vectors:q} \
+            &>{log:q}
+        """
+
+
+rule conditional:
+    """How likely a model finds a document after the one that it was paired with, after another, and alone."""
+    input:
+        documents="results/{scale}/runs/{run}/held-out.parquet",
+        model="results/{scale}/models/{model}",
+    output:
+        table="results/{scale}/audits/conditional/{run}-by-{model}.parquet",
+    log:
+        "logs/{scale}/conditional/{run}-by-{model}.log",
+    benchmark:
+        "timings/{scale}/conditional/{run}-by-{model}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="pairs"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        gpu=answers.gpus,
+        runtime=answers.minutes("conditional"),
+        mem_mb=answers.memory("conditional"),
+    params:
+        row=answers.conditional_row,
+        code=code_of("scripts/audits/conditional.py"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.audits.conditional \
+            --row {params.row:q} \
+            --code {params.code} \
+            --model {input.model:q} \
+            --documents {input.documents:q} \
+            --out {output.table:q} \
+            &>{log:q}
+        """
+
+
+rule quality:
+    """Repetition, duplicates, copies and diversity of a corpus or of a source; truth and relevance where a reader knows them."""
+    input:
+        documents=answers.written,
+        real=answers.real_of,
+        readings=answers.readings_of,
+    output:
+        table="results/{scale}/audits/quality/{written}.parquet",
+    log:
+        "logs/{scale}/quality/{written}.log",
+    benchmark:
+        "timings/{scale}/quality/{written}.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.quality_row,
+        judged=answers.judged,
+        code=code_of("scripts/audits/quality.py"),
+    shell:
+        """
+        python -m scripts.audits.quality \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --real {input.real:q} \
+            --out {output.table:q} \
+            {params.judged} \
             &>{log:q}
         """

@@ -270,7 +270,7 @@ rule evaluate_run:
         "timings/{scale}/evaluate_run/{run}-{suite}.tsv"
     wildcard_constraints:
         run=study.names("runs"),
-        suite=study.names("suites", kind=("pocket", "books", "open-book", "quality", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "books", "concepts", "open-book", "quality", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
     resources:
@@ -309,7 +309,7 @@ rule evaluate_model:
     benchmark:
         "timings/{scale}/evaluate_model/{model}-{suite}.tsv"
     wildcard_constraints:
-        suite=study.names("suites", kind=("pocket", "books", "open-book", "quality", "harness", "perturbed")),
+        suite=study.names("suites", kind=("pocket", "books", "concepts", "open-book", "quality", "harness", "perturbed")),
     conda:
         answers.environment("suites", "suite", "backend", "evaluation")
     resources:
@@ -495,3 +495,64 @@ rule gates:
         code=code_of("scripts/gates.py"),
     script:
         "../scripts/gates.py"
+
+
+rule concept_suite:
+    """What a model recalls of the concept world, as lm-eval tasks."""
+    output:
+        folder=directory("results/{scale}/suites/{suite}"),
+    log:
+        "logs/{scale}/concept_suite/{suite}.log",
+    benchmark:
+        "timings/{scale}/concept_suite/{suite}.tsv"
+    wildcard_constraints:
+        suite=study.names("suites", kind="concepts"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("suites", "suite"),
+        code=code_of(
+            "scripts/sources/concept_probes.py",
+            "scripts/sources/concept_data/*.yaml",
+            "scripts/evaluation/tasks/concepts_*.yaml",
+        ),
+    script:
+        "../scripts/sources/concept_probes.py"
+
+
+rule heldout:
+    """The loss of a pretrained model, and of the checkpoints within its pretraining, on documents of a source."""
+    input:
+        model="results/{scale}/models/{model}",
+        checkpoints=answers.checkpoints_within,
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    output:
+        table="results/{scale}/evaluations/{model}/{source}.heldout.parquet",
+    log:
+        "logs/{scale}/heldout/{model}-{source}.log",
+    benchmark:
+        "timings/{scale}/heldout/{model}-{source}.tsv"
+    wildcard_constraints:
+        model=study.names("models", kind="scratch"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        gpu=answers.gpus,
+        runtime=answers.minutes("heldout"),
+        mem_mb=answers.memory("heldout"),
+    params:
+        row=answers.json_row("models", "model"),
+        checkpoints=answers.checkpoints_option,
+        code=code_of("scripts/evaluation/heldout.py"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.evaluation.heldout \
+            --row {params.row:q} \
+            --code {params.code} \
+            --model {input.model:q} \
+            --documents {input.documents:q} \
+            --out {output.table:q} \
+            {params.checkpoints} \
+            &>{log:q}
+        """

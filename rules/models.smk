@@ -1,7 +1,7 @@
 """Models as Hugging Face directories.
 
-Makes results/{scale}/tokenizers/{tokenizer}/ and results/{scale}/models/{model}/: trained from scratch by a recipe, taken from
-a local directory, or fetched from the hub at a pinned revision.
+Makes results/{scale}/tokenizers/{tokenizer}/ and results/{scale}/models/{model}/: trained from scratch by a recipe, with
+{model}.checkpoints/ beside it, taken from a run or a local directory, or fetched from the hub at a pinned revision.
 """
 
 
@@ -33,6 +33,7 @@ rule pretrain:
         folder=directory("results/{scale}/models/{model}"),
         card="results/{scale}/models/{model}.card.json",
         trace="results/{scale}/models/{model}.trace.parquet",
+        checkpoints=directory("results/{scale}/models/{model}.checkpoints"),
     log:
         "logs/{scale}/pretrain/{model}.log",
     benchmark:
@@ -60,9 +61,32 @@ rule pretrain:
             --documents {input.documents:q} \
             --out {output.folder:q} \
             --trace {output.trace:q} \
+            --checkpoints {output.checkpoints:q} \
             --work {params.work:q} \
             &>{log:q}
         """
+
+
+rule checkpoint_model:
+    """A checkpoint of a run as a model, which can write or be trained further."""
+    input:
+        checkpoints=answers.field("models", "model", "run", "results/{scale}/runs/{value}/checkpoints"),
+    output:
+        folder=directory("results/{scale}/models/{model}"),
+        card="results/{scale}/models/{model}.card.json",
+    log:
+        "logs/{scale}/checkpoint_model/{model}.log",
+    benchmark:
+        "timings/{scale}/checkpoint_model/{model}.tsv"
+    wildcard_constraints:
+        model=study.names("models", kind="checkpoint"),
+    conda:
+        "../envs/training.yaml"
+    params:
+        row=answers.row("models", "model"),
+        code=code_of("scripts/models/place.py"),
+    script:
+        "../scripts/models/place.py"
 
 
 rule local_model:

@@ -1,7 +1,7 @@
 """Documents that are read or invented, not sampled.
 
-Makes results/{scale}/sources/{source}/documents.parquet (and its card) from installed packages, the pocket world, made
-books, local files or the hub; one rule a kind of source.
+Makes results/{scale}/sources/{source}/documents.parquet (and its card) from installed packages, invented worlds and books, local
+files or the hub, one rule a kind of source; and results/{scale}/audits/readings/{source or corpus}.parquet, by who knows the truth.
 """
 
 
@@ -189,14 +189,14 @@ rule hub:
         "../scripts/sources/hub.py"
 
 
-rule quality:
+rule quality_articles:
     """The articles of QuALITY, each once, under a line with title, author and year."""
     output:
         documents="results/{scale}/sources/{source}/documents.parquet",
     log:
-        "logs/{scale}/quality/{source}.log",
+        "logs/{scale}/quality_articles/{source}.log",
     benchmark:
-        "timings/{scale}/quality/{source}.tsv"
+        "timings/{scale}/quality_articles/{source}.tsv"
     wildcard_constraints:
         source=study.names("sources", kind="quality"),
     conda:
@@ -206,3 +206,41 @@ rule quality:
         code=code_of("scripts/sources/quality.py"),
     script:
         "../scripts/sources/quality.py"
+
+
+rule concepts:
+    """Documents of the concept world: some of a village's facts, in one of six genres."""
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/concepts/{source}.log",
+    benchmark:
+        "timings/{scale}/concepts/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="concepts"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("sources", "source"),
+        code=code_of("scripts/sources/concepts.py", "scripts/sources/concept_data/*.yaml"),
+    script:
+        "../scripts/sources/concepts.py"
+
+
+rule readings:
+    """What the documents of a source or of a corpus state of the concept world, and what of it is false."""
+    input:
+        documents=answers.written,
+    output:
+        readings="results/{scale}/audits/readings/{written}.parquet",
+    log:
+        "logs/{scale}/readings/{written}.log",
+    benchmark:
+        "timings/{scale}/readings/{written}.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.world_of,
+        code=code_of("scripts/sources/readings.py", "scripts/sources/concept_data/*.yaml"),
+    script:
+        "../scripts/sources/readings.py"

@@ -1,7 +1,8 @@
 """Text that models write, and the texts that stand beside it as controls.
 
 Makes results/{scale}/corpora/{corpus}/synthesized.parquet and samples.txt (20 documents to read); one rule a method. What models
-write comes in shards, which are kept: joining them anew, or one lost shard, never samples the others anew.
+write comes in shards, which are kept: joining them anew, or one lost shard, never samples the others anew. For bootstrapped
+pretraining also results/{scale}/pairs/{pairs}.parquet and results/{scale}/runs/{run}/documents.parquet of a synthesizer.
 """
 
 
@@ -54,7 +55,7 @@ rule gather:
     benchmark:
         "timings/{scale}/gather/{corpus}.tsv"
     wildcard_constraints:
-        corpus=study.names("corpora", method="bos"),
+        corpus=study.names("corpora", method=("bos", "sbp")),
     conda:
         "../envs/figures.yaml"
     params:
@@ -194,3 +195,175 @@ rule split:
         code=code_of("scripts/synthesis/split.py"),
     script:
         "../scripts/synthesis/split.py"
+
+
+rule pairs:
+    """Pairs of related documents: nearest neighbours by their embeddings, near-duplicates left out."""
+    input:
+        documents=answers.paired_source("pairs", "pairs"),
+        embeddings=answers.paired_embeddings,
+    output:
+        pairs="results/{scale}/pairs/{pairs}.parquet",
+    log:
+        "logs/{scale}/pairs/{pairs}.log",
+    benchmark:
+        "timings/{scale}/pairs/{pairs}.tsv"
+    wildcard_constraints:
+        pairs=study.names("pairs", kind="neighbours"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        runtime=answers.minutes("pairs"),
+        mem_mb=answers.memory("pairs"),
+    params:
+        row=answers.json_row("pairs", "pairs"),
+        code=code_of("scripts/synthesis/pairs.py"),
+        work=answers.work("pairs", "pairs", "pairs", "scripts/synthesis/pairs.py"),
+    shell:
+        """
+        python -m scripts.synthesis.pairs \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --embeddings {input.embeddings:q} \
+            --out {output.pairs:q} \
+            --work {params.work:q} \
+            &>{log:q}
+        """
+
+
+rule random_pairs:
+    """The first documents of other pairs, each with another document drawn at random."""
+    input:
+        documents=answers.paired_source("pairs", "pairs"),
+        embeddings=answers.paired_embeddings,
+        of=answers.field("pairs", "pairs", "of", "results/{scale}/pairs/{value}.parquet"),
+    output:
+        pairs="results/{scale}/pairs/{pairs}.parquet",
+    log:
+        "logs/{scale}/random_pairs/{pairs}.log",
+    benchmark:
+        "timings/{scale}/random_pairs/{pairs}.tsv"
+    wildcard_constraints:
+        pairs=study.names("pairs", kind="random"),
+    conda:
+        "../envs/training.yaml"
+    params:
+        row=answers.json_row("pairs", "pairs"),
+        code=code_of("scripts/synthesis/pairs.py"),
+        work=answers.work("pairs", "pairs", "pairs", "scripts/synthesis/pairs.py"),
+    shell:
+        """
+        python -m scripts.synthesis.pairs \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --embeddings {input.embeddings:q} \
+            --of {input.of:q} \
+            --out {output.pairs:q} \
+            --work {params.work:q} \
+            &>{log:q}
+        """
+
+
+rule pair_documents:
+    """What a synthesizer is tuned on: one document of each pair after the other; and the pairs held out."""
+    input:
+        documents=answers.paired_source("runs", "run"),
+        pairs=answers.field("runs", "run", "pairs", "results/{scale}/pairs/{value}.parquet"),
+        model=answers.field("runs", "run", "base", "results/{scale}/models/{value}"),
+    output:
+        documents="results/{scale}/runs/{run}/documents.parquet",
+        held_out="results/{scale}/runs/{run}/held-out.parquet",
+    log:
+        "logs/{scale}/pair_documents/{run}.log",
+    benchmark:
+        "timings/{scale}/pair_documents/{run}.tsv"
+    wildcard_constraints:
+        run=study.names("runs", kind="pairs"),
+    conda:
+        "../envs/training.yaml"
+    params:
+        row=answers.json_row("runs", "run"),
+        code=code_of("scripts/synthesis/bootstrap.py"),
+    shell:
+        """
+        python -m scripts.synthesis.bootstrap tune \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --pairs {input.pairs:q} \
+            --model {input.model:q} \
+            --out {output.documents:q} \
+            --held-out {output.held_out:q} \
+            &>{log:q}
+        """
+
+
+rule prompts:
+    """The real documents after each of which a synthesizer writes another, drawn evenly."""
+    input:
+        documents=answers.field("corpora", "corpus", "source", "results/{scale}/sources/{value}/documents.parquet"),
+        model=answers.field("corpora", "corpus", "source_model", "results/{scale}/models/{value}"),
+    output:
+        prompts="results/{scale}/corpora/{corpus}/prompts.parquet",
+    log:
+        "logs/{scale}/prompts/{corpus}.log",
+    benchmark:
+        "timings/{scale}/prompts/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="sbp"),
+    conda:
+        "../envs/training.yaml"
+    params:
+        row=answers.json_row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/bootstrap.py"),
+    shell:
+        """
+        python -m scripts.synthesis.bootstrap ask \
+            --row {params.row:q} \
+            --code {params.code} \
+            --documents {input.documents:q} \
+            --model {input.model:q} \
+            --out {output.prompts:q} \
+            &>{log:q}
+        """
+
+
+rule sbp:
+    """One shard of what a synthesizer writes after real documents."""
+    input:
+        model=answers.field("corpora", "corpus", "source_model", "results/{scale}/models/{value}"),
+        prompts="results/{scale}/corpora/{corpus}/prompts.parquet",
+    output:
+        documents="results/{scale}/corpora/{corpus}/shards/{shard}.parquet",
+    log:
+        "logs/{scale}/sbp/{corpus}.{shard}.log",
+    benchmark:
+        "timings/{scale}/sbp/{corpus}.{shard}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="sbp"),
+        shard=r"\d+-of-\d+",
+    conda:
+        answers.environment("corpora", "corpus", "engine", "training")
+    resources:
+        gpu=answers.gpus_of("corpora", "corpus", "tensor_parallel"),
+        runtime=answers.minutes("sbp"),
+        mem_mb=answers.memory("sbp"),
+    params:
+        row=answers.json_row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/sample.py"),
+        work=answers.work("sbp", "corpora", "corpus", "scripts/synthesis/sample.py", also="shard"),
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        python -m scripts.synthesis.sample \
+            --row {params.row:q} \
+            --code {params.code} \
+            --model {input.model:q} \
+            --prompts {input.prompts:q} \
+            --shard {wildcards.shard} \
+            --out {output.documents:q} \
+            --work {params.work:q} \
+            &>{log:q}
+        """

@@ -21,7 +21,7 @@ rule train:
     benchmark:
         "timings/{scale}/train/{run}.tsv"
     wildcard_constraints:
-        run=study.names("runs", kind="continual"),
+        run=study.names("runs", kind=("continual", "pairs")),
     conda:
         "../envs/training.yaml"
     resources:

@@ -14,7 +14,7 @@ from glob import glob
 from typing import TYPE_CHECKING
 
 from scripts.code import ROOT, code_of
-from scripts.costs import GPU_SCALES, cost
+from scripts.costs import GPU_SCALES, PAIRS, cost
 from scripts.schema import GENERATED, needs_model
 from scripts.study import StudyError, leaves, load, read_yaml, row_at
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # what a row tells people and the plan: no job reads it, and to correct it reruns nothing
 SAID = ("note", "gated", "bytes", "unverified", "shape")
+QUALITY = 5000  # documents of a text whose quality is audited
 
 
 PROMPTS = ROOT / "papers/entigraph/prompts"
@@ -80,12 +81,12 @@ def local_files(wildcards) -> list[str]:
 
 
 def mixed(table: str, wildcard: str) -> Callable:
-    """For ``input:``: the documents of all sources that a row's mix (or the phases of its recipe) names."""
+    """For ``input:``: the documents of all sources (and corpora) that a row's mix (or the phases of its recipe) names."""
 
     def paths(wildcards):
         found = row_at(table, wildcards[wildcard], wildcards.scale)
         mixes = [phase["mix"] for phase in found["phases"]] if "phases" in found else [found["mix"]]
-        return documents_of(wildcards.scale, dict.fromkeys(source for mix in mixes for source in mix))
+        return [_written(name, wildcards.scale) for name in dict.fromkeys(name for mix in mixes for name in mix)]
 
     return paths
 
@@ -94,6 +95,95 @@ def replayed(wildcards) -> list[str]:
     """For ``input:`` of a run: the documents of the sources that its replay mixes in."""
     replay = row_at("runs", wildcards.run, wildcards.scale).get("replay", {})
     return documents_of(wildcards.scale, replay["mix"]) if replay.get("share") else []
+
+
+def _written(name: str, scale: str) -> str:
+    """The documents of a source or of a corpus as they are; rows of the two tables share no name."""
+    if name in load()[scale]["sources"]:
+        return f"results/{scale}/sources/{name}/documents.parquet"
+    return f"results/{scale}/corpora/{name}/synthesized.parquet"
+
+
+def written(wildcards) -> str:
+    """For ``input:`` of an audit of a source or of a corpus: its documents."""
+    return _written(wildcards.written, wildcards.scale)
+
+
+def real_of(wildcards) -> str:
+    """For ``input:`` of an audit: the source that a corpus was written after; a source is its own."""
+    source = _real(wildcards)
+    return f"results/{wildcards.scale}/sources/{source}/documents.parquet"
+
+
+def _real(wildcards) -> str:
+    corpus = load()[wildcards.scale]["corpora"].get(wildcards.written)
+    return corpus["source"] if corpus else wildcards.written
+
+
+def world_of(wildcards) -> dict:
+    """For ``params:``: the row of the source whose world a corpus was written after."""
+    return _told(row_at("sources", _real(wildcards), wildcards.scale))
+
+
+def readings_of(wildcards) -> list[str]:
+    """For ``input:`` of an audit: what a corpus and its real documents state, where a reader knows their world."""
+    real, scale = _real(wildcards), wildcards.scale
+    if row_at("sources", real, scale)["kind"] != "concepts":
+        return []
+    return [f"results/{scale}/audits/readings/{name}.parquet" for name in (wildcards.written, real)]
+
+
+def judged(wildcards) -> str:
+    """For ``params:`` of a shell command: the options that hand over what ``readings_of`` names."""
+    options = ("--readings", "--real-readings")
+    return " ".join(f"{option} {path}" for option, path in zip(options, readings_of(wildcards), strict=False))
+
+
+def quality_row(wildcards) -> str:
+    """For ``params:`` of the audit of quality, as JSON: how many documents of a text are looked at, and the seed."""
+    table = "corpora" if wildcards.written in load()[wildcards.scale]["corpora"] else "sources"
+    row = row_at(table, wildcards.written, wildcards.scale)
+    return json.dumps({"sample": min(row.get("samples", row.get("documents")), QUALITY), "seed": row.get("seed", 0)})
+
+
+def paired_source(table: str, wildcard: str) -> Callable:
+    """For ``input:``: the documents of the pairs that a row is, or names by its key ``pairs``."""
+
+    def path(wildcards):
+        row = row_at(table, wildcards[wildcard], wildcards.scale)
+        return f"results/{wildcards.scale}/sources/{_neighbours(row, wildcards.scale)['source']}/documents.parquet"
+
+    return path
+
+
+def paired_embeddings(wildcards) -> str:
+    """For ``input:`` of pairs: the embeddings of the documents that they are, or are drawn beside."""
+    row = _neighbours(row_at("pairs", wildcards.pairs, wildcards.scale), wildcards.scale)
+    return f"results/{wildcards.scale}/audits/embeddings/{row['source']}-by-{row['embedder']}.npy"
+
+
+def _neighbours(row: dict, scale: str) -> dict:
+    """The row of the neighbours that a run is tuned on, or that random pairs stand beside."""
+    while "source" not in row:
+        row = row_at("pairs", row["pairs"] if "pairs" in row else row["of"], scale)
+    return row
+
+
+def conditional_row(wildcards) -> str:
+    """For ``params:`` of an audit of a tuned model, as JSON: the block of its run, how many pairs are scored, the seed."""
+    run = row_at("runs", wildcards.run, wildcards.scale)
+    return json.dumps({"block": run["block"], "documents": PAIRS, "seed": run["seed"]})
+
+
+def checkpoints_within(wildcards) -> list[str]:
+    """For ``input:``: the checkpoints within a model's pretraining, if its row asks for any."""
+    model, scale = wildcards.model, wildcards.scale
+    return [f"results/{scale}/models/{model}.checkpoints"] if "checkpoints" in row_at("models", model, scale) else []
+
+
+def checkpoints_option(wildcards) -> str:
+    """For ``params:`` of a shell command: the option that hands over what ``checkpoints_within`` names."""
+    return "".join(f"--checkpoints {path}" for path in checkpoints_within(wildcards))
 
 
 def gate_of(wildcards) -> list[str]:

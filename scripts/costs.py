@@ -14,6 +14,9 @@ from scripts.schema import GENERATED
 from scripts.study import StudyError, load, read_yaml, row_at
 
 GPU_SCALES = ("gpu", "paper")
+READ = 40  # bytes a token of text, ids, and input and target of a block
+PAIRS = 1000  # held-out pairs that a synthesizer is asked about
+WIDE = 1024  # dimensions of an embedder
 
 
 class Shape(NamedTuple):
@@ -98,10 +101,13 @@ def shape_of(model: str, scale: str) -> Shape:
     A model of the user counts as its ``parameters``, with attention and the cache left out.
     """
     row = row_at("models", model, scale)
+    if row["kind"] == "checkpoint":
+        return shape_of(row_at("runs", row["run"], scale)["base"], scale)
     if row["kind"] == "scratch":
         vocabulary = row_at("tokenizers", row["tokenizer"], scale)["vocabulary"]
         keys = ("architecture", "hidden", "layers", "heads", "feedforward")
-        return shape(**{key: row[key] for key in keys}, vocabulary=vocabulary, tied=row["architecture"] != "gpt_neox")
+        more = {"vocabulary": vocabulary, "kv_heads": row.get("kv_heads", 0), "tied": row["architecture"] != "gpt_neox"}
+        return shape(**{key: row[key] for key in keys}, **more)
     if "shape" in row:
         return shape(**row["shape"])._replace(parameters=row["parameters"])
     n = row.get("parameters", 0)
@@ -168,7 +174,9 @@ def pretrain(wildcards: dict, scale: str) -> Cost:
     gpus = _gpus(scale, row, "gpus")
     seconds = _work(scale, train_flops(model, row["tokens"], row["block"]), "train") / max(gpus, 1)
     gpu_bytes = _bytes_of(model, row) if gpus else 0
-    return Cost(start_seconds(scale) + seconds, gpus, gpu_bytes, memory=1.5e9, disk=4 * model.parameters)
+    memory = 1.5e9 + READ * row["tokens"]  # all that it is trained on is read and packed at once
+    disk = 4 * model.parameters * (1 + len(row.get("checkpoints", [])))
+    return Cost(start_seconds(scale) + seconds, gpus, gpu_bytes, memory=memory, disk=disk)
 
 
 def checkpoints(row: dict) -> int:
@@ -181,7 +189,7 @@ def train(wildcards: dict, scale: str) -> Cost:
     row = row_at("runs", wildcards["run"], scale)
     model = shape_of(row["base"], scale)
     gpus = _gpus(scale, row, "gpus")
-    tokens = row["tokens"] * row["subsets"] * max(row["checkpoints"])
+    tokens = row["tokens"] * row["subsets"] * max(row["checkpoints"]) * (2 if row["kind"] == "pairs" else 1)  # d1 is read too
     seconds = _work(scale, train_flops(model, tokens, row["block"]), "train") / max(gpus, 1)
     held = 32 * row["tokens"] * row["subsets"] * max(gpus, 1)  # each process: documents as pairs, and an epoch's blocks
     return Cost(
@@ -205,6 +213,7 @@ def train_bytes(model: Shape, tokens: int, compiled: bool = False, checkpointing
 
 
 def _bytes_of(model: Shape, row: dict) -> float:
+    """Bytes of one GPU in training; FSDP has the others hold their part of weights, gradients and moments."""
     tokens = row.get("micro_batch", row["batch"]) * row["block"]
     if row.get("parallel") == "fsdp":  # weights, gradients and moments are divided among the processes
         model = model._replace(parameters=model.parameters // row.get("gpus", 1))
@@ -212,13 +221,14 @@ def _bytes_of(model: Shape, row: dict) -> float:
 
 
 def bos(wildcards: dict, scale: str) -> Cost:
-    """Samples from BOS: one shard of a corpus."""
+    """Samples from BOS, or after prompts of at most half a block: one shard of a corpus."""
     row = row_at("corpora", wildcards["corpus"], scale)
     model = shape_of(row["source_model"], scale)
     gpus = _gpus(scale, row, "tensor_parallel")
     samples = row["samples"] / row.get("shards", 1)
     engine = row["engine"] if row["engine"] in rates()["engines"] else "hf"
-    seconds = generate_seconds(model, scale, engine, samples, 1, row["max_new_tokens"]) / max(gpus, 1)
+    prompt = row["block"] // 2 if row["method"] == "sbp" else 1
+    seconds = generate_seconds(model, scale, engine, samples, prompt, row["max_new_tokens"]) / max(gpus, 1)
     return Cost(
         start_seconds(scale) + (rates()["engines"][engine]["start"] if gpus else 0) + seconds,
         gpus=gpus,
@@ -268,7 +278,7 @@ def _items(suite: dict, size: dict, kind: str) -> float:
         return 4 * suite["books"] * suite["sets"]
     if suite["kind"] == "quality":
         return size["items"] * suite["articles"]
-    return size["items"] if "items" in size else suite[kind]
+    return size["items"] if "items" in size else suite.get("items") or suite[kind]
 
 
 def _passage_tokens(suite: dict, scale: str) -> float:
@@ -322,8 +332,44 @@ def evaluate_run(wildcards: dict, scale: str) -> Cost:
 
 
 def evaluate_model(wildcards: dict, scale: str) -> Cost:
-    """One model on one suite."""
-    return _evaluation(wildcards["model"], wildcards["suite"], scale, 1)
+    """One model on one suite, and the checkpoints within its pretraining."""
+    row = row_at("models", wildcards["model"], scale)
+    return _evaluation(wildcards["model"], wildcards["suite"], scale, 1 + len(row.get("checkpoints", [])))
+
+
+def _scored(model: str, scale: str, tokens: float, length: int) -> Cost:
+    """A model that reads ``tokens`` in sequences of ``length``."""
+    size, gpus = shape_of(model, scale), int(scale in GPU_SCALES)
+    seconds = _work(scale, forward_flops(size, tokens, length), "score")
+    return Cost(start_seconds(scale) + seconds, gpus=gpus, gpu_bytes=2 * size.parameters + 4e9 if gpus else 0, memory=3e9)
+
+
+def heldout(wildcards: dict, scale: str) -> Cost:
+    """The loss of a model and of the checkpoints within its pretraining on documents, each at most a block."""
+    row = row_at("models", wildcards["model"], scale)
+    tokens = row_at("sources", wildcards["source"], scale)["documents"] * row["block"] * (1 + len(row.get("checkpoints", [])))
+    return _scored(wildcards["model"], scale, tokens, row["block"])
+
+
+def conditional(wildcards: dict, scale: str) -> Cost:
+    """Held-out pairs three times: after their own document, after another, and the second of each alone."""
+    block = row_at("runs", wildcards["run"], scale)["block"]
+    return _scored(wildcards["model"], scale, 2.5 * PAIRS * block, block)
+
+
+def embeddings(wildcards: dict, scale: str) -> Cost:
+    """The vectors of all documents of a source."""
+    documents = row_at("sources", wildcards["source"], scale)["documents"]
+    return _embedded(wildcards["embedder"], documents, scale)._replace(disk=4096 * documents)
+
+
+def pairs(wildcards: dict, scale: str) -> Cost:
+    """Exact search among up to a million documents: all products of two vectors; beyond, an index of a byte a dimension."""
+    row = row_at("pairs", wildcards["pairs"], scale)
+    documents = row_at("sources", row["source"], scale)["documents"]
+    products = documents * min(documents, 1e6) * WIDE
+    seconds = 2 * products / rates()["machines"]["cpu"]["score"] + 1e-3 * documents
+    return Cost(5 + seconds, memory=2e9 + WIDE * documents, disk=60 * row["neighbours"] * documents)
 
 
 def extract(wildcards: dict, scale: str) -> Cost:
@@ -391,11 +437,15 @@ def _samples(corpus: str, scale: str) -> int:
 
 def similarity(wildcards: dict, scale: str) -> Cost:
     """The embedding of a corpus and of a suite's items."""
-    embedder = row_at("embedders", wildcards["embedder"], scale)
+    return _embedded(wildcards["embedder"], _samples(wildcards["corpus"], scale), scale)
+
+
+def _embedded(name: str, documents: float, scale: str) -> Cost:
+    embedder = row_at("embedders", name, scale)
     gpus = int(scale in GPU_SCALES)
     if "parameters" not in embedder:
-        return Cost(2.5 + 5e-4 * _samples(wildcards["corpus"], scale), memory=2e9)
-    tokens = _samples(wildcards["corpus"], scale) * embedder.get("max_tokens", 512)
+        return Cost(2.5 + 5e-4 * documents, memory=2e9)
+    tokens = documents * embedder.get("max_tokens", 512)
     seconds = _work(scale, 2 * embedder["parameters"] * tokens, "score")
     return Cost(
         start_seconds(scale) + seconds,
@@ -434,6 +484,11 @@ HEAVY = {
     "train": train,
     "bos": bos,
     "generate": generate,
+    "sbp": bos,
+    "heldout": heldout,
+    "conditional": conditional,
+    "embeddings": embeddings,
+    "pairs": pairs,
     "evaluate_run": evaluate_run,
     "evaluate_model": evaluate_model,
     "extract": extract,
@@ -453,6 +508,10 @@ def _light(rule: str, wildcards: dict, scale: str) -> Cost:
     documents = 0
     if "corpus" in wildcards and wildcards["corpus"] in load()[scale]["corpora"]:
         documents = _samples(wildcards["corpus"], scale)
+    elif "written" in wildcards:
+        tables = load()[scale]
+        row = tables["corpora"].get(wildcards["written"]) or tables["sources"][wildcards["written"]]
+        documents = row.get("samples", row.get("documents", 0))
     elif "source" in wildcards:
         documents = _documents(wildcards["source"], scale)
     elif rule == "budget":

@@ -33,7 +33,7 @@ RULES = {
     "hub_model": "models",
     "embedder": "embedders",
     "hub": "sources",
-    "quality": "sources",
+    "quality_articles": "sources",
     "quality_suite": "suites",
     "harness_suite": "suites",
     "perturbed_suite": "suites",

@@ -21,8 +21,8 @@ from scripts.code import ROOT
 # What the rules of a stage import, which tests/test_environment.py compares with the rules; launcher runs Snakemake itself.
 ROOTS = {
     "launcher": "snakemake snakemake-executor-plugin-slurm",
-    "figures": "huggingface_hub jinja2 matplotlib numpy pandas pillow pyarrow pyyaml rensa scipy",
-    "training": "bm25s huggingface_hub matplotlib numpy openai pandas pyarrow pyyaml safetensors scikit-learn scipy "
+    "figures": "datasketch huggingface_hub jinja2 matplotlib numpy pandas pillow pyarrow pyyaml rensa scipy",
+    "training": "bm25s faiss-cpu huggingface_hub matplotlib numpy openai pandas pyarrow pyyaml safetensors scikit-learn scipy "
     "sentence-transformers tokenizers torch transformers",
     "evaluation": "accelerate datasets evaluate lm_eval[math] numpy pandas pyarrow pyyaml safetensors tokenizers torch "
     "transformers",

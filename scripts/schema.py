@@ -58,6 +58,11 @@ def _epochs(value: object) -> str | None:
     return None if good else "a list of rising epochs that begins with 0"
 
 
+def _percentages(value: object) -> str | None:
+    good = isinstance(value, list) and all(isinstance(v, int) and 0 < v < 100 for v in value) and value == sorted(set(value))
+    return None if good and value else "a list of rising whole numbers between 0 and 100"
+
+
 def _plan(value: object) -> str | None:
     good = (
         isinstance(value, dict) and value and all(str(k).isdigit() and isinstance(v, int) and v > 0 for k, v in value.items())
@@ -216,6 +221,14 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "about-books": {**_BOOKS, "seed": _whole, "documents": _count, "fresh?": _count, "forms": _forms},
         "quality": {**_DOWNLOADED, "articles": _count, "note?": _text},
         "titles": {"of": _text, "copies": _count},
+        "concepts": {
+            "world": _whole,
+            "concepts": _count,
+            "tail": _number,
+            "seed": _whole,
+            "genres": mix,
+            "documents": _count,
+        },
         "path": {"path": _names, "text": _text, "split?": _one_of("file", "paragraph", "line")},
         "hub": {
             **_DOWNLOADED,
@@ -232,22 +245,27 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
     "recipes": {"phases": {"phases": _is(list, "a list of phases"), "note?": _text}},
     "models": {
         "scratch": {
-            "architecture": _one_of("qwen2", "llama", "gpt_neox"),
+            "architecture": _one_of("qwen2", "qwen3", "llama", "gpt_neox"),
             "tokenizer": _text,
             "recipe": _text,
             "tokens": _count,
             "hidden": _count,
             "layers": _count,
             "heads": _count,
+            "kv_heads?": _count,
             "feedforward": _count,
             "block": _count,
             "batch": _count,
             "micro_batch?": _count,
             "learning_rate": _number,
             "warmup": _share,
+            "steps?": _count,
+            "checkpoints?": _percentages,
             "seed": _whole,
+            "note?": _text,
             **_PARALLEL,
         },
+        "checkpoint": {"run": _text, "epoch": _count},
         "path": {"path": _text, "bos?": _whole, "parameters?": _count, "note?": _text},
         "hub": {
             **_DOWNLOADED,
@@ -267,6 +285,20 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "shards": _count,
             "tensor_parallel?": _count,
             **_DRAWN,
+        },
+        "sbp": {
+            "source_model": _text,
+            "source": _text,
+            "temperature": _number,
+            "max_new_tokens": _count,
+            "block": _count,
+            "engine": _one_of("pocket", "hf", "vllm"),
+            "shards": _count,
+            "tensor_parallel?": _count,
+            "samples": _count,
+            "each?": _count,
+            "seed": _whole,
+            "note?": _text,
         },
         "replay": {"mix": mix, **_DRAWN},
         "shuffle": {"corpus": _text, "tokenizer_of": _text, **_CURATED},
@@ -301,7 +333,37 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "replay?": _replay,
             **_PARALLEL,
         },
+        "pairs": {
+            "base": _text,
+            "pairs": _text,
+            "tokens": _count,
+            "held_out": _share,
+            "subsets": _count,
+            "checkpoints": _epochs,
+            "batch": _count,
+            "micro_batch?": _count,
+            "block": _count,
+            "packing": _one_of("documents"),
+            "learning_rate": _number,
+            "warmup": _share,
+            "seed": _whole,
+            "note?": _text,
+            **_PARALLEL,
+        },
         "noise": {"base": _text, "levels": _levels, "seed": _whole},
+    },
+    "pairs": {
+        "neighbours": {
+            "source": _text,
+            "embedder": _text,
+            "neighbours": _count,
+            "floor": _share,
+            "shingle": _count,
+            "containment": _share,
+            "seed": _whole,
+            "note?": _text,
+        },
+        "random": {"of": _text, "seed": _whole},
     },
     "suites": {
         "pocket": {
@@ -319,6 +381,15 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             **_BOOKS,
             "seed": _whole,
             "sets": _count,
+            "tasks": _table,
+            "add_bos": _flag,
+            "backend": _one_of("pocket", "hf", "vllm"),
+        },
+        "concepts": {
+            "world": _whole,
+            "concepts": _count,
+            "seed": _whole,
+            "items": _count,
             "tasks": _table,
             "add_bos": _flag,
             "backend": _one_of("pocket", "hf", "vllm"),
@@ -380,7 +451,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
     },
     "embedders": {
-        "lsa": {"suite": _text, "fit": _names, "documents": _count, "dimensions": _count, "seed": _whole},
+        "lsa": {"suite?": _text, "fit": _names, "documents": _count, "dimensions": _count, "seed": _whole},
         "path": {"path": _text, **_ENCODED},
         "hub": {
             **_DOWNLOADED,
@@ -490,9 +561,10 @@ REFERENCES = {
     ("tokenizers", "mix"): "sources",
     ("models", "tokenizer"): "tokenizers",
     ("models", "recipe"): "recipes",
+    ("models", "run"): "runs",
     ("corpora", "source_model"): "models",
-    ("corpora", "tokenizer_of"): "models",
     ("corpora", "source"): "sources",
+    ("corpora", "tokenizer_of"): "models",
     ("corpora", "mix"): "sources",
     ("corpora", "corpus"): "corpora",
     ("corpora", "suite"): "suites",
@@ -503,6 +575,10 @@ REFERENCES = {
     ("runs", "base"): "models",
     ("runs", "corpus"): "corpora",
     ("runs", "gate"): "gates",
+    ("runs", "pairs"): "pairs",
+    ("pairs", "source"): "sources",
+    ("pairs", "embedder"): "embedders",
+    ("pairs", "of"): "pairs",
     ("suites", "model"): "models",
     ("suites", "suite"): "suites",
     ("suites", "retriever"): "retrievers",

@@ -155,7 +155,12 @@ def _check_references(tables: dict, wheres: dict) -> None:
 
 
 def _recipes(tables: dict, wheres: dict) -> None:
-    """Put each recipe's phases, in tokens, into the models that follow it, so that editing the recipe changes their rows."""
+    """Put each recipe's phases, in tokens, into the models that follow it, so that editing the recipe changes their rows.
+
+    A mix may name corpora beside sources; a model's key ``once`` says which, since what a model wrote is never repeated.
+    """
+    if both := sorted(set(tables["sources"]) & set(tables["corpora"])):
+        raise StudyError(f"{wheres['corpora', both[0]]}: {both[0]} is a row of sources too; a mix could not tell them apart")
     for name, recipe in tables["recipes"].items():
         where = f"{wheres['recipes', name]}, key phases"
         for number, phase in enumerate(recipe["phases"], 1):
@@ -164,14 +169,17 @@ def _recipes(tables: dict, wheres: dict) -> None:
             if expected := mix(phase["mix"]):
                 raise StudyError(f"{where}: phase {number}, mix: expected {expected}")
             for source in phase["mix"]:
-                if source not in tables["sources"]:
-                    raise StudyError(f"{where}: phase {number}, mix: {source} is no row of sources at scale {recipe['scale']}")
+                if source not in tables["sources"] and source not in tables["corpora"]:
+                    what = f"no row of sources or corpora at scale {recipe['scale']}"
+                    raise StudyError(f"{where}: phase {number}, mix: {source} is {what}")
         if expected := mix({str(i): phase["share"] for i, phase in enumerate(recipe["phases"])}):
             raise StudyError(f"{where}: the phases' share: expected {expected}")
     for row in tables["models"].values():
         if row["kind"] == "scratch":
             phases = tables["recipes"][row["recipe"]]["phases"]
             row["phases"] = [{"mix": p["mix"], "tokens": round(p["share"] * row["tokens"])} for p in phases]
+            if once := sorted({name for p in phases for name in p["mix"]} & set(tables["corpora"])):
+                row["once"] = once
 
 
 def leaves(value: object) -> list[str]:
