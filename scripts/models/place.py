@@ -122,7 +122,7 @@ def place(out: str | Path, checkpoints: str | Path | None = None, *, row: dict, 
 if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         try:
-            checkpoints = snakemake.input.get("checkpoints")
+            checkpoints = str(snakemake.input.checkpoints) if snakemake.params.row["kind"] == "checkpoint" else None
             place(snakemake.output.folder, checkpoints, row=snakemake.params.row, code=snakemake.params.code)
         except BadModel as error:
             print(error, file=sys.__stderr__)

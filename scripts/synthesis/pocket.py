@@ -112,6 +112,8 @@ def engine(folder: str, *, eos: Sequence[int], temperature: float, max_new_token
                 if left <= KEEP * len(rows):
                     walk.keep(alive.nonzero()[:, 0])
                     rows, token, alive = rows[alive], token[alive], alive[alive]
-        return [Sample(row[:n].copy(), done) for row, n, done in zip(ids.numpy(), length.tolist(), complete.tolist(), strict=True)]
+        return [
+            Sample(row[:n].copy(), done) for row, n, done in zip(ids.numpy(), length.tolist(), complete.tolist(), strict=True)
+        ]
 
     return block

@@ -15,7 +15,7 @@ CONTEXT = 2048  # positions a model may see, or twice its training block, if tha
 
 
 def make_model(row: dict, vocabulary: int, bos: int, eos: int, seed: int) -> "PreTrainedModel":
-    """A model of ``row`` (architecture, hidden, layers, heads, feedforward, perhaps kv_heads), weights drawn from ``seed``, float32.
+    """A model of ``row`` (architecture, hidden, layers, heads, feedforward, maybe kv_heads), weights from ``seed``, float32.
 
     The ids of BOS and EOS stand in its config and generation config. The draw leaves the global generator as it was.
 

@@ -29,14 +29,18 @@ def even(blocks: list[Blocks], row: dict) -> list[Blocks]:
     """The phases' blocks with empty ones among them, so that all take the row's ``steps``, each by its share of the tokens.
 
     Raises:
-        BrokenArtifact: naming the row, when a phase needs more.
+        BrokenArtifact: naming the row, when a phase needs more, or so much less that a step could have nothing to learn.
     """
     shares = np.cumsum([phase["tokens"] for phase in row["phases"]]) / sum(phase["tokens"] for phase in row["phases"])
     numbers = np.diff(np.round(shares * row["steps"]), prepend=0).astype(int) * row["batch"]
+    where = f"models: {row['name']}, key steps: {row['steps']} steps of {row['batch']} blocks"
+    for part, number in zip(blocks, numbers.tolist(), strict=True):
+        if -(-number // len(part.inputs)) > row["batch"]:
+            raise BrokenArtifact(f"{where}; {len(part.inputs)} blocks cannot give each step one")
     try:
         return [stretched(part, number) for part, number in zip(blocks, numbers.tolist(), strict=True)]
     except ValueError as error:
-        raise BrokenArtifact(f"models: {row['name']}, key steps: {row['steps']} steps of {row['batch']}; {error}") from None
+        raise BrokenArtifact(f"{where}; {error}") from None
 
 
 def pretrain(
@@ -59,9 +63,9 @@ def pretrain(
         out, trace: the model's folder and its trace, to be made.
         work: where a killed run left its state.
         checkpoints: the folder of checkpoints, to be made where given.
-        row: of a scratch model; ``phases`` is a list of ``{mix: {source: share}, tokens}``, ``once`` names what of them is never
-            repeated, ``steps`` is how many steps there are to be, ``checkpoints`` the percentages after which one is kept.
-            ``code`` is the hash of this code.
+        row: of a scratch model; ``phases`` is a list of ``{mix: {source: share}, tokens}``, ``once`` names what of them is
+            never repeated, ``steps`` is how many steps there are to be, ``checkpoints`` the percentages after which one is
+            kept. ``code`` is the hash of this code.
         why_stop: asked after every step (scripts.training.stop).
 
     Raises:

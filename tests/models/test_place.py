@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 
-from scripts.lib.files import read_card
+from scripts.lib.files import read_card, write_card
 from scripts.lib.models import BadModel, bos_of, eos_of, load_model, special_token
 from scripts.models.place import place
 from scripts.models.tokenizer import save_tokenizer, train_tokenizer
@@ -31,6 +31,19 @@ def folder(tmp_path):
 def edit(path, **values):
     content = {**json.loads(path.read_text()), **values}
     path.write_text(json.dumps({key: value for key, value in content.items() if value != "absent"}))
+
+
+def test_a_checkpoint_of_a_run_becomes_a_model(folder, tmp_path):
+    row = {"name": "tuned", "kind": "checkpoint", "run": "base-on-pairs", "epoch": 2}
+    folder.rename(tmp_path / "made")
+    (tmp_path / "checkpoints/subset-0").mkdir(parents=True)
+    (tmp_path / "made").rename(tmp_path / "checkpoints/subset-0/epoch-2")
+    write_card(tmp_path / "checkpoints", row={}, code="c")
+    place(tmp_path / "out", tmp_path / "checkpoints", row=row, code="c")
+    theirs, mine = (load_model(one).state_dict() for one in (tmp_path / "checkpoints/subset-0/epoch-2", tmp_path / "out"))
+    assert all(torch.equal(theirs[name], mine[name]) for name in theirs) and read_card(tmp_path / "out")["row"] == row
+    with pytest.raises(BadModel, match="model tuned, key epoch: run base-on-pairs has no checkpoint of epoch 3"):
+        place(tmp_path / "no", tmp_path / "checkpoints", row={**row, "epoch": 3}, code="c")
 
 
 def test_a_local_directory_is_taken_over(folder, tmp_path):

@@ -91,6 +91,12 @@ def test_prompts_are_real_documents_drawn_evenly_again_and_again(real, folder, t
     assert abs(more["id"].value_counts() - 100).max() < 45 and more["id"].nunique() == 30
 
 
+def test_a_prompt_may_be_asked_several_times(real, folder, tmp_path):
+    once = run(tmp_path, "ask", {**CORPUS, "samples": 10}, folder)["id"].tolist()
+    thrice = run(tmp_path, "ask", {**CORPUS, "samples": 20, "each": 3}, folder)["id"].tolist()
+    assert thrice == [one for one in once for _ in range(3)][:20]
+
+
 def test_what_is_written_names_its_document(real, folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sampling.BLOCK, "hf", 8)
     asked = run(tmp_path, "ask", {**CORPUS, "samples": 12}, folder)

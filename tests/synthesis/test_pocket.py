@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from scripts.lib.decoder import read_weights
-from scripts.synthesis import pocket
-from scripts.synthesis.draws import Refused
+from scripts.synthesis import hf, pocket
 
 LLAMA3 = {"rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 VARIANTS = {
@@ -63,6 +62,19 @@ def test_a_sample_has_no_eos_and_at_most_max_new_tokens(saved):
     assert all(1 not in s.ids and (len(s.ids) == 12) == (not s.complete) for s in samples)
 
 
-def test_a_prompt_is_one_id(saved):
-    with pytest.raises(Refused, match="key engine: pocket begins a text with one id"):
-        pocket.engine(saved, eos=[1], temperature=1.0, max_new_tokens=8)([[0], [0, 5]], [1, 2])
+@pytest.mark.parametrize("kind", ["qwen2", "qwen3", "gpt_neox"])
+def test_prompts_of_unequal_length_go_on_as_by_transformers_and_as_alone(kind, make_model, tmp_path):
+    make_model(kind, tie_word_embeddings=False).save_pretrained(tmp_path)
+    rng = np.random.default_rng(0)
+    prompts = [[0, *rng.integers(2, 40, size).tolist()] for size in rng.integers(0, pocket.ROOM + 9, 48)]
+    limits = {"eos": [1], "temperature": 1.0, "max_new_tokens": 24}
+    draw = pocket.engine(str(tmp_path), **limits, longest=max(map(len, prompts)))
+    together = draw(prompts, range(48))
+    alone = [draw([prompt], [seed])[0] for seed, prompt in enumerate(prompts)]
+    by_hf = hf.engine(str(tmp_path), **limits)(prompts, range(48))
+    without = draw([[0]] * 48, range(48))
+    for other, same in ((alone, 0.95), (by_hf, 0.95)):  # only a draw within rounding of a boundary may differ
+        pairs = zip(together, other, strict=True)
+        assert np.mean([a.complete == b.complete and np.array_equal(a.ids, b.ids) for a, b in pairs]) >= same
+    assert np.mean([np.array_equal(a.ids, b.ids) for a, b in zip(together, without, strict=True)]) < 0.5, "prompts must matter"
+    assert {one.complete for one in together} == {True, False} and max(len(one.ids) for one in together) == 24

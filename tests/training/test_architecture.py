@@ -18,6 +18,19 @@ def test_size_by_formula(architecture, biases):
     assert parameters(make_model({**ROW, "architecture": architecture}, vocabulary, 0, 1, seed=0)) == expected
 
 
+def test_size_of_a_qwen3_by_formula():
+    """Norms of queries and keys over a head, fewer heads of keys and values, no biases."""
+    d, f, layers, vocabulary, head = 12, 20, 2, 50, 6
+    row = {**ROW, "architecture": "qwen3", "heads": 2, "kv_heads": 1}
+    layer = 2 * d * d + 2 * d * head + 3 * d * f + 2 * d + 2 * head
+    assert parameters(make_model(row, vocabulary, 0, 1, seed=0)) == vocabulary * d + layers * layer + d
+
+
+def test_a_model_sees_twice_its_block():
+    assert make_model(ROW, 50, 0, 1, seed=0).config.max_position_embeddings == 2048
+    assert make_model({**ROW, "block": 4096}, 50, 0, 1, seed=0).config.max_position_embeddings == 8192
+
+
 def test_size_of_a_neox_by_formula():
     """LayerNorms and all matrices with biases, an output matrix of its own without."""
     d, f, layers, vocabulary = 12, 20, 2, 50

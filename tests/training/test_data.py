@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scripts.training.data import NONE, best_fit, pack, pairs_of, phases_of, take
+from scripts.training.data import NONE, best_fit, pack, pairs_of, phases_of, stretched, take
 
 BOS, EOS = 0, 1
 
@@ -125,6 +125,35 @@ def test_phases_have_their_shares_and_do_not_repeat_before_they_must():
     assert (len(web), len(set(web))) == (30, 20)
     again, _ = phases_of(dict(reversed(pairs.items())), recipe, seed=1)
     assert all(np.array_equal(a, b) for p, q in zip(phases, again, strict=True) for a, b in zip(p, q, strict=True))
+
+
+def test_what_is_never_repeated_may_be_used_up_but_no_more():
+    pairs = {name: pairs_of([np.full(9, 5)] * 20, [True] * 20, BOS, EOS) for name in ("real", "written")}
+    mix = {"real": 0.5, "written": 0.5}
+    _, counts = phases_of(pairs, [{"mix": mix, "tokens": 400}], 1, once=["written"])
+    assert counts[0]["written"]["repetitions"] == 1.0
+    _, counts = phases_of(pairs, [{"mix": {"real": 0.75, "written": 0.25}, "tokens": 800}], 1, once=["written"])
+    assert (counts[0]["real"]["repetitions"], counts[0]["written"]["repetitions"]) == (3.0, 1.0)
+    with pytest.raises(ValueError, match="written has 200 tokens and is never repeated; a phase takes 210 of it"):
+        phases_of(pairs, [{"mix": mix, "tokens": 420}], 1, once=["written"])
+    with pytest.raises(ValueError, match="written has 200 tokens"):  # over phases too
+        phases_of(pairs, [{"mix": mix, "tokens": 240}] * 2, 1, once=["written"])
+    phases_of(pairs, [{"mix": mix, "tokens": 420}], 1)
+
+
+def test_stretched_blocks_are_the_same_blocks_in_order_with_empty_ones_between():
+    ids, complete = some_documents(120, 20)
+    blocks = pack(pairs_of(ids, complete, BOS, EOS), 32, "documents", seed=3)
+    have = len(blocks.inputs)
+    longer = stretched(blocks, have + 5)
+    full = (longer.targets != NONE).any(1)
+    assert (len(full), full.sum()) == (have + 5, have)
+    assert all(np.array_equal(part[full], one) for part, one in zip(longer, blocks, strict=True))
+    assert np.diff(np.flatnonzero(~full)).min() > 2  # never two together
+    assert read_back(longer) == read_back(blocks)
+    assert all(np.array_equal(a, b) for a, b in zip(stretched(blocks, have), blocks, strict=True))
+    with pytest.raises(ValueError, match=f"{have} blocks of 32 are needed, the steps have room for {have - 1}"):
+        stretched(blocks, have - 1)
 
 
 def test_an_unknown_packing_is_named():

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHAPE = {"name": "tiny", "architecture": "qwen2", "hidden": 16, "layers": 1, "heads": 2, "feedforward": 24}
 MODEL = {**SHAPE, "block": 32, "batch": 2, "learning_rate": 0.01, "warmup": 0.1, "seed": 1}
 MODEL["phases"] = [{"mix": {"one": 1.0}, "tokens": 600}, {"mix": {"one": 0.5, "two": 0.5}, "tokens": 400}]
+MODEL |= {"steps": 20, "checkpoints": [20, 60]}
 RUN = {"name": "tiny-on-one", "checkpoints": [0, 1, 3], "subsets": 2, "batch": 2, "block": 32, "packing": "documents"}
 RUN |= {"learning_rate": 0.01, "warmup": 0.1, "seed": 1}
 REPLAY = {"packing": "stream", "replay": {"share": 0.3, "how": "replace", "mix": {"two": 1.0}}}
@@ -117,6 +118,7 @@ def made(tmp_path_factory):
             [str(folder / "tokenizer"), sources] if what == "pretrain" else [str(folder / "pretrain/never-0/out"), sources[0]]
         )
         arguments = [*given, *(str(to / name) for name in ("out", "trace.parquet", "work"))]
+        arguments += [str(to / "within")] if what == "pretrain" else []
         to.mkdir(parents=True, exist_ok=True)
         row = {"pretrain": MODEL, "train": RUN, "replay": {**RUN, **REPLAY}}[what]
         more = {"replay": [sources[1]]} if what == "replay" else {}
@@ -140,7 +142,8 @@ def made(tmp_path_factory):
 def content(folder):
     """Every file of the results, timing columns of the trace aside."""
     trace = pd.read_parquet(folder / "trace.parquet").drop(columns="tokens_per_second")
-    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted((folder / "out").rglob("*")) if p.is_file()}
+    made = [p for name in ("out", "within") for p in sorted((folder / name).rglob("*")) if p.is_file()]
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in made}
     return trace, files
 
 
@@ -161,7 +164,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(made, what, place):
     again, files_again = content(folder / what / where)
     pd.testing.assert_frame_equal(trace, again, check_exact=True)
     assert files == files_again
-    assert sum(name.endswith("model.safetensors") for name in files) == {"pretrain": 1, "train": 4, "replay": 4}[what]
+    assert sum(name.endswith("model.safetensors") for name in files) == {"pretrain": 3, "train": 4, "replay": 4}[what]
     assert not (folder / what / where / "work").exists()
 
 
@@ -180,8 +183,32 @@ def test_what_a_run_leaves(made):
     assert not hashes[0, 1] & hashes[0, 2]  # every epoch has an order of its own
     card = read_card(folder / "pretrain/never-0/out")["counts"]
     assert [sum(one["tokens"] for one in phase.values()) for phase in card["phases"]] == pytest.approx([600, 400], abs=30)
-    pre, _ = content(folder / "pretrain/never-0")
+    pre, files = content(folder / "pretrain/never-0")
     assert (pre["tokens"].sum(), len(pre)) == (card["tokens"], card["steps"])
+    assert len(pre) == MODEL["steps"] and pre["tokens"].min() > 0
+    within = {
+        name.split("/epoch-")[1].split("/")[0]: data
+        for name, data in files.items()
+        if name.endswith("model.safetensors") and "epoch" in name
+    }
+    assert within.keys() == {"20", "60"} and len({*within.values(), files["out/model.safetensors"]}) == 3
+
+
+def test_steps_without_room_or_without_text_are_named_before_training(made, tmp_path):
+    from scripts.lib.files import BrokenArtifact
+    from scripts.training.pretrain import pretrain
+
+    folder, _ = made
+    paths = folder / "tokenizer", [str(folder / source / "documents.parquet") for source in ("one", "two")]
+    to = tmp_path / "out", tmp_path / "trace.parquet", tmp_path / "work"
+    for more, message in (
+        ({"steps": 10}, "key steps: 10 steps of 2 blocks; .* blocks of 32 are needed, the steps have room for 12"),
+        ({"steps": 90}, "key steps: 90 steps of 2 blocks; .* cannot give each step one"),
+        ({"once": ["two"], "phases": [{"mix": {"two": 1.0}, "tokens": 9000}]}, "two has .* tokens and is never repeated"),
+    ):
+        with pytest.raises(BrokenArtifact, match=message):
+            pretrain(*paths, *to, row={**MODEL, **more}, code="c")
+    assert not any(path.exists() for path in to)
 
 
 def test_a_subset_without_documents_is_named_before_training(made, tmp_path):
