@@ -1,4 +1,4 @@
-r"""Loss on held-out documents of a model, and of the checkpoints within its training: reads folders and documents, makes Parquet.
+r"""Loss on held-out documents of a model and of the checkpoints within its training: reads both, makes Parquet.
 
     python -m scripts.evaluation.heldout --row JSON --code HASH --model DIR --documents X.parquet --out Y.parquet \
         [--checkpoints DIR]

@@ -2,8 +2,8 @@
 
 Reads nothing but the row and the ids of BOS and EOS; makes a model in memory. Widths are small, so every detail that is free
 follows the families: Qwen2, Qwen3 and Llama have tied embeddings, RMSNorm, rotary positions and SwiGLU, Qwen2 biases in its
-attention too, Qwen3 norms of queries and keys (which makes it a Llama with QK-norm); GPT-NeoX, as Pythia, has LayerNorm, a parallel residual, rotary positions on a quarter of each head, and an output matrix
-of its own.
+attention too, Qwen3 norms of queries and keys (which makes it a Llama with QK-norm); GPT-NeoX, as Pythia, has LayerNorm, a
+parallel residual, rotary positions on a quarter of each head, and an output matrix of its own.
 """
 
 from typing import TYPE_CHECKING
