@@ -265,7 +265,6 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "note?": _text,
             **_PARALLEL,
         },
-        "checkpoint": {"run": _text, "epoch": _count},
         "path": {"path": _text, "bos?": _whole, "parameters?": _count, "note?": _text},
         "hub": {
             **_DOWNLOADED,
@@ -275,6 +274,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "hot_nll?": _number,
             "note?": _text,
         },
+        "checkpoint": {"run": _text, "epoch": _count},
     },
     "corpora": {
         "bos": {

@@ -102,6 +102,16 @@ def test_every_rule_and_row_has_a_cost(scale):
     jobs += [("bos", {"corpus": n}) for n, r in tables["corpora"].items() if r["method"] == "bos"]
     jobs += [("generate", {"corpus": n}) for n, r in tables["corpora"].items() if r["method"] in GENERATED]
     jobs += [("curate", {"corpus": n}) for n in tables["corpora"]]
+    jobs += [("sbp", {"corpus": n}) for n, r in tables["corpora"].items() if r["method"] == "sbp"]
+    jobs += [("quality", {"written": n}) for n, r in tables["corpora"].items() if r["method"] == "sbp"]
+    jobs += [("pretrain", {"model": n}) for n, r in tables["models"].items() if r["kind"] == "scratch"]
+    for run, row in tables["runs"].items():
+        if row["kind"] == "pairs":
+            jobs += [("train", {"run": run}), ("conditional", {"run": run, "model": row["base"]})]
+    for name, row in tables["pairs"].items():
+        if row["kind"] == "neighbours":
+            jobs += [("pairs", {"pairs": name}), ("embeddings", {"source": row["source"], "embedder": row["embedder"]})]
+            jobs += [("heldout", {"model": "Lark-sbp", "source": row["source"]})]
     for suite, row in tables["suites"].items():
         for run in tables["runs"]:
             if row["kind"] != "extraction" or row["model"] == tables["runs"][run]["base"]:
@@ -122,11 +132,14 @@ def test_what_fits_one_24_gb_card():
     tables = study.load()["gpu"]
     memory = costs.rates()["machines"][costs.machine_of("gpu")]["memory"]
     for run, row in tables["runs"].items():
-        if row["kind"] == "continual":
+        if row["kind"] in ("continual", "pairs"):
             assert costs.train({"run": run}, "gpu").gpu_bytes < memory, run
+    for model, row in tables["models"].items():
+        if row["kind"] == "scratch":
+            assert costs.pretrain({"model": model}, "gpu").gpu_bytes < memory, model
     for corpus, row in tables["corpora"].items():
-        if row["method"] in ("bos", *GENERATED):
-            rule = costs.bos if row["method"] == "bos" else costs.generate
+        if row["method"] in ("bos", "sbp", *GENERATED):
+            rule = costs.generate if row["method"] in GENERATED else costs.bos
             assert rule({"corpus": corpus}, "gpu").gpu_bytes < memory, corpus
 
 
@@ -147,6 +160,20 @@ def test_an_endpoint_takes_as_long_as_its_limits_let_it(monkeypatch):
     )
     found = costs.generate({"corpus": "any"}, "paper")  # 1,000 calls of 6,900 tokens, 100 a minute
     assert (found.seconds - costs.start_seconds("paper"), found.gpus) == (pytest.approx(600), 0)
+
+
+def test_sharded_weights_take_their_share_of_a_gpu():
+    row = study.row_at("models", "Lark-baseline", "paper")
+    model = costs.shape_of("Lark-baseline", "paper")
+    whole = costs.train_bytes(model, row["micro_batch"] * row["block"], compiled=True, checkpointing=True)
+    assert whole - costs.pretrain({"model": "Lark-baseline"}, "paper").gpu_bytes == pytest.approx(18 * model.parameters * 7 / 8)
+
+
+def test_a_checkpoint_has_the_shape_of_its_base_and_evaluating_checkpoints_takes_as_often():
+    assert costs.shape_of("Lark-large-synthesizer", "laptop") == costs.shape_of("Lark-large-baseline", "laptop")
+    once, often = (costs.heldout({"model": name, "source": "concepts"}, "laptop") for name in ("Lark-share-0.25", "Lark-sbp"))
+    start = costs.start_seconds("laptop")
+    assert (often.seconds - start) / (once.seconds - start) == pytest.approx(8)
 
 
 def test_a_machine_that_is_not_known_is_named(monkeypatch):

@@ -36,6 +36,44 @@ def test_every_target_plans_at_every_scale(project, scale):
     assert trained == {run for run in drawn if tables["runs"][run]["kind"] == "continual"}
 
 
+@pytest.mark.parametrize("scale", study.SCALES)
+def test_bootstrapped_pretraining_plans_from_pairs_to_audits(project, scale):
+    """The chain of SBP for one model, and nothing of another paper's."""
+    heldout = {"smoke": "concepts-heldout", "laptop": "concepts-heldout"}.get(scale, "dclm-heldout")
+    suite = {"smoke": "concepts", "laptop": "concepts"}.get(scale, "sbp-published")
+    of = f"results/{scale}"
+    targets = [
+        f"{of}/evaluations/Lark-{arm}/{name}"
+        for arm in ("sbp", "random-r2")
+        for name in (f"{suite}.parquet", f"{heldout}.heldout.parquet")
+    ]
+    targets += [
+        f"{of}/audits/conditional/Lark-baseline-on-neighbours-by-Lark-{model}.parquet" for model in ("baseline", "synthesizer")
+    ]
+    targets += [f"{of}/audits/quality/sbp-Lark.parquet"]
+    planned = jobs(snakemake(project, "-n", f"--config=scale={scale}", *targets).stdout)
+    by_rule: dict[str, set] = {}
+    for rule, wildcards in planned:
+        by_rule.setdefault(rule, set()).add(wildcards)
+    models = {wildcards.split("model=")[1] for wildcards in by_rule["pretrain"]}
+    assert models == {"Lark-baseline", "Lark-sbp", "Lark-random-r2"}
+    runs = {wildcards.split("run=")[1] for wildcards in by_rule["train"]}
+    assert runs == {"Lark-baseline-on-neighbours", "Lark-baseline-on-random-pairs"}
+    assert {
+        "embeddings",
+        "pairs",
+        "random_pairs",
+        "pair_documents",
+        "checkpoint_model",
+        "prompts",
+        "sbp",
+        "gather",
+    } <= by_rule.keys()
+    shards = study.load()[scale]["corpora"]["sbp-Lark"]["shards"]
+    assert sum("corpus=sbp-Lark, " in wildcards for wildcards in by_rule["sbp"]) == shards
+    assert ("readings" in by_rule) == (scale in ("smoke", "laptop")) and "curate" not in by_rule
+
+
 def test_published_problems_with_other_numbers_and_mbpp_are_planned(project):
     targets = [
         f"results/paper/evaluations/{run}/published-code.parquet"

@@ -108,6 +108,64 @@ def test_a_paper_may_have_defaults_of_its_own_and_no_roles(written):
             study.resolve(config, {**studies, "papers/other/study.yaml": {**other, **changed}})
 
 
+SBP = "papers/sbp/study.yaml"
+
+
+@pytest.fixture(scope="module")
+def bootstrapped():
+    return study.read_yaml(ROOT / "config.yaml"), {SBP: study.read_yaml(ROOT / SBP)}
+
+
+@pytest.mark.parametrize("scale", study.SCALES)
+def test_the_arms_of_bootstrapped_pretraining_differ_in_their_text_alone(bootstrapped, scale):
+    tables = study.resolve(*bootstrapped)[scale]
+    text = ("name", "recipe", "phases", "once", "checkpoints")
+    arms = [name for name in tables["models"] if name in ("Lark-baseline", "Lark-sbp", "Lark-oracle", "Lark-random")]
+    arms += [name for name in tables["models"] if name.startswith("Lark-share") and "-r" not in name]
+    rows = [{key: value for key, value in tables["models"][name].items() if key not in text} for name in arms]
+    assert len(rows) == 8 and all(row == rows[0] for row in rows)
+    phases = {name: tables["models"][name]["phases"] for name in arms}
+    assert {sum(phase["tokens"] for phase in one) for one in phases.values()} == {rows[0]["tokens"]}
+    assert tables["models"]["Lark-sbp"]["once"] == ["sbp-Lark"] and "once" not in tables["models"]["Lark-baseline"]
+    assert rows[0]["steps"] * rows[0]["batch"] * rows[0]["block"] >= rows[0]["tokens"]
+    assert tables["models"]["Lark-sbp-r2"]["seed"] != tables["models"]["Lark-sbp"]["seed"]
+    assert tables["models"]["Lark-sbp-r2"]["phases"] == tables["models"]["Lark-sbp"]["phases"]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "key", "value", "message"),
+    [
+        (
+            "recipes",
+            "sbp-0.375",
+            "phases",
+            [{"share": 1, "mix": {"sbp-Larch": 1}}],
+            "sbp-Larch is no row of sources or corpora",
+        ),
+        ("models", "Lark-sbp", "checkpoints", [10, 100], "key checkpoints: expected a list of rising whole numbers between"),
+        ("models", "Lark-synthesizer", "run", "nobody", "key run: nobody is no row of runs"),
+        ("pairs", "random-pairs", "of", "neighbors", "key of: neighbors is no row of pairs"),
+        ("pairs", "neighbours", "floor", 2, "key floor: expected a share"),
+        ("runs", "Lark-baseline-on-random-pairs", "pairs", "pears", "key pairs: pears is no row of pairs"),
+        ("runs", "Lark-baseline-on-random-pairs", "packing", "stream", "key packing: expected one of documents"),
+        ("corpora", "sbp-Lark", "each", 0, "key each: expected a whole number above 0"),
+    ],
+)
+def test_a_bad_row_of_bootstrapped_pretraining_is_named(bootstrapped, table, row, key, value, message):
+    config, studies = copy.deepcopy(bootstrapped)
+    studies[SBP][table][row][key] = value
+    with pytest.raises(study.StudyError) as error:
+        study.resolve(config, studies)
+    assert message in str(error.value) and row.split("{")[0] in str(error.value)
+
+
+def test_a_source_and_a_corpus_share_no_name(bootstrapped):
+    config, studies = copy.deepcopy(bootstrapped)
+    studies[SBP]["corpora"]["concepts"] = studies[SBP]["corpora"]["sbp-Lark"]
+    with pytest.raises(study.StudyError, match="row concepts: concepts is a row of sources too"):
+        study.resolve(config, studies)
+
+
 def test_a_key_written_twice_is_named(tmp_path):
     (tmp_path / "study.yaml").write_text("models:\n  a: {kind: path}\n  a: {kind: hub}\n")
     with pytest.raises(study.StudyError, match="line 3: the key a stands twice"):
