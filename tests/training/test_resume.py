@@ -208,7 +208,7 @@ def test_steps_without_room_or_without_text_are_named_before_training(made, tmp_
     ):
         with pytest.raises(BrokenArtifact, match=message):
             pretrain(*paths, *to, row={**MODEL, **more}, code="c")
-    assert not any(path.exists() for path in to)
+    assert not any(path.exists() for path in to[:2])
 
 
 def test_a_subset_without_documents_is_named_before_training(made, tmp_path):
