@@ -159,6 +159,34 @@ def peak_difference(estimate: np.ndarray, draws: np.ndarray, first: int, second:
     return {"estimate": float(peaks[first] - peaks[second]), **found}
 
 
+def ratio(part: np.ndarray, whole: np.ndarray, level: float) -> tuple[float, float]:
+    """Bounds of the ratio of two truths, ``level`` on either side, from joint draws of them (draws,) each.
+
+    Fieller's (1954) argument on draws: a ratio r is left in while draws of part - r * whole lie neither above nor below zero at
+    ``level``. (-inf, inf) where the whole itself is not shown to be above zero at ``level``, as any ratio may be true then.
+    """
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    if np.quantile(whole, level) <= 0:
+        return -np.inf, np.inf
+    ratios = part / whole
+    order = np.argsort(ratios, kind="stable")
+    # the share of draws with part - r * whole at most 0, just after each r: up by draws whose whole is above 0, else down
+    below = ((whole < 0).sum() + np.cumsum(np.where(whole > 0, 1, -1)[order])) / len(whole)
+    return float(ratios[order][below > level][0]), float(ratios[order][below < 1 - level][-1])
+
+
+def newcombe(count: np.ndarray, n: np.ndarray, level: float) -> tuple[float, float, float]:
+    """Difference of two independent shares, first less second, with Newcombe's (1998) hybrid score interval.
+
+    (estimate, low, high), ``level`` on either side: 56 of 70 less 48 of 80 at 0.025 is (0.2, 0.0524, 0.3339), his example.
+    """
+    low, high = wilson(np.asarray(count), np.asarray(n), level)
+    p = np.asarray(count, float) / np.asarray(n, float)
+    difference = p[0] - p[1]
+    down, up = np.hypot(p[0] - low[0], high[1] - p[1]), np.hypot(high[0] - p[0], p[1] - low[1])
+    return float(difference), float(difference - down), float(difference + up)
+
+
 def wilson(count: int | np.ndarray, n: int | np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's (1927) score interval of a share, ``level`` on either side: 10 of 20 at 0.025 is (0.299, 0.701)."""
     count, n = np.asarray(count, float), np.asarray(n, float)

@@ -269,3 +269,29 @@ def test_the_t_interval_over_three_replicates_covers():
     x = np.random.default_rng(19).standard_normal((2000, 3))
     wrong = sum(statistics.t_interval(row, 0.05)[1] > 0 for row in x)
     assert stats.binom.ppf(0.001, 2000, 0.05) <= wrong <= stats.binom.ppf(0.999, 2000, 0.05)
+
+
+def test_ratio_is_fiellers_interval_and_has_no_ends_without_a_whole():
+    rng = np.random.default_rng(0)
+    part, whole = rng.normal(2.0, 0.3, 200_000), rng.normal(5.0, 0.5, 200_000)
+    low, high = statistics.ratio(part, whole, 0.05)
+    z2, a, b = 1.644854**2, 2.0, 5.0
+    # Fieller (1954), independent normal estimates: (a - r b)^2 = z^2 (0.3^2 + r^2 0.5^2)
+    roots = np.roots([b**2 - z2 * 0.5**2, -2 * a * b, a**2 - z2 * 0.3**2])
+    assert (low, high) == pytest.approx(tuple(sorted(roots)), abs=0.005)
+    assert statistics.ratio(part, rng.normal(0.2, 0.5, 200_000), 0.05) == (-np.inf, np.inf)
+
+
+def test_ratio_with_a_whole_that_is_below_zero_in_a_few_draws():
+    rng = np.random.default_rng(1)
+    part, whole = rng.normal(1.0, 0.2, 100_000), rng.normal(1.0, 0.5, 100_000)
+    assert 0 < (whole < 0).mean() < 0.05
+    low, high = statistics.ratio(part, whole, 0.05)
+    z2 = 1.644854**2
+    roots = np.roots([1 - z2 * 0.25, -2, 1 - z2 * 0.04])
+    assert (low, high) == pytest.approx(tuple(sorted(roots)), rel=0.03)
+
+
+def test_newcombes_own_example():
+    estimate, low, high = statistics.newcombe(np.array([56, 48]), np.array([70, 80]), 0.025)
+    assert (estimate, low, high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
