@@ -272,7 +272,7 @@ def journaled(
     return ask
 
 
-def _decides(row: dict, prompts: dict[str, Prompt], model: str | Path | None, kind: str) -> dict:
+def what_decides(row: dict, prompts: dict[str, Prompt], model: str | Path | None, kind: str) -> dict:
     """What besides a request and its seed decides an answer: engine, model, length, and the words of the prompt."""
     keys = {key: row[key] for key in ("engine", "source_model", "max_new_tokens") if key in row}
     address = {key: row["endpoint"][key] for key in ("base_url", "model")} if row["engine"] == "openai" else {}
@@ -331,7 +331,7 @@ def write_shard(
     lengths = count(frame["text"].tolist())
     part, whole = part_of(shard, len(frame)), list(zip(frame["id"], frame["text"], parts(lengths, row["tokens"]), strict=True))
     mine = whole[part.start : part.stop]
-    decides = {kind: _decides(row, asked, model, kind) for kind in method.KINDS}
+    decides = {kind: what_decides(row, asked, model, kind) for kind in method.KINDS}
     number = (len(mine) if method.FIRST else 0) + sum(budget for *_, budget in mine) // TYPICAL
     read = number * sum(lengths[part.start : part.stop]) // max(len(mine), 1)
     print(
