@@ -70,7 +70,7 @@ FIGURES = {  # by a paper's folder under results/, in the order of its page of v
         f"entigraph/{name}"
         for name in ("curve", "fit", "theory", "openbook", "raw", "salient", "qa", "corpus", "saturation", "loss")
     ],
-    "sbp/": [f"sbp/{name}" for name in ("alphabet",)],
+    "sbp/": [f"sbp/{name}" for name in ("gains", "dynamics", "synthesizer", "quality", "shares", "alphabet", "diversity")],
 }
 CLAIMS = {"": "papers/bos_only/claims.yaml", "entigraph/": "papers/entigraph/claims.yaml", "sbp/": "papers/sbp/claims.yaml"}
 TITLES = {

@@ -14,7 +14,7 @@ from glob import glob
 from typing import TYPE_CHECKING
 
 from scripts.code import ROOT, code_of
-from scripts.costs import GPU_SCALES, PAIRS, cost
+from scripts.costs import GPU_SCALES, PAIRS, cost, shape_of
 from scripts.schema import GENERATED, needs_model
 from scripts.study import StudyError, leaves, load, read_yaml, row_at
 
@@ -506,6 +506,117 @@ def composed(ending: str, *figures: str) -> Callable:
         return [f"results/{wildcards.scale}/{parts[figure]}{ending}" for figure in figures]
 
     return paths
+
+
+def compared(figure: dict) -> list[str]:
+    """The models of a figure's arms, ``models: {arm: [model, ...]}``, each once, in its order."""
+    return list(dict.fromkeys(model for models in figure["models"].values() for model in models))
+
+
+def compared_losses(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the losses of its models on its held-out source."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    return [f"results/{scale}/evaluations/{model}/{figure['heldout_source']}.heldout.parquet" for model in compared(figure)]
+
+
+def compared_scores(wildcards) -> list[str]:
+    """For ``input:`` of a figure: the evaluations of its models on its suites."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    return [f"results/{scale}/evaluations/{model}/{suite}.parquet" for suite in figure["suites"] for model in compared(figure)]
+
+
+def compared_tokens(wildcards) -> int:
+    """For ``params:`` of a figure: the tokens that each of its models is trained on.
+
+    Raises:
+        StudyError: when they are not the same, and a common axis would lie.
+    """
+    figure = row_at("figures", wildcards.figure, wildcards.scale)
+    found = {model: row_at("models", model, wildcards.scale)["tokens"] for model in compared(figure)}
+    if len(set(found.values())) > 1:
+        raise StudyError(f"figures: {wildcards.figure}, key models: expected equally many tokens in all, found {found}")
+    return next(iter(found.values()))
+
+
+def bill(wildcards) -> dict[str, dict]:
+    """For ``params:`` of a figure: cards, or what has one, of all that the first model of each arm takes; its embedder's size.
+
+    Arm -> {model, corpora: [{corpus, prompts, run, base, embedder_parameters}]}, one for each corpus that it is trained on.
+    """
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    found = {}
+    for arm, models in figure["models"].items():
+        made = []
+        for name in row_at("models", models[0], scale).get("once", []):
+            corpus = row_at("corpora", name, scale)
+            run = row_at("runs", row_at("models", corpus["source_model"], scale)["run"], scale)
+            pairs = row_at("pairs", run["pairs"], scale)
+            pairs = row_at("pairs", pairs["of"], scale) if "of" in pairs else pairs
+            paths = {"corpus": f"corpora/{name}/synthesized.parquet", "prompts": f"corpora/{name}/prompts.parquet"}
+            paths |= {"run": f"runs/{run['name']}/checkpoints.card.json", "base": f"models/{run['base']}.card.json"}
+            size = row_at("embedders", pairs["embedder"], scale).get("parameters", 0)
+            made.append({key: f"results/{scale}/{path}" for key, path in paths.items()} | {"embedder_parameters": size})
+        found[arm] = {"model": f"results/{scale}/models/{models[0]}.card.json", "corpora": made}
+    return found
+
+
+def billed(wildcards) -> list[str]:
+    """For ``input:`` of a figure: all that its ``bill`` names."""
+    found = bill(wildcards).values()
+    made = [path for arm in found for one in arm["corpora"] for key, path in one.items() if key != "embedder_parameters"]
+    return list(dict.fromkeys([*(arm["model"] for arm in found), *made]))
+
+
+def conditional_of(wildcards) -> list[str]:
+    """For ``input:`` of a figure: what each of its models makes of the pairs that its run held out."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    run = figure["run"]
+    return [f"results/{scale}/audits/conditional/{run}-by-{model}.parquet" for model in figure["models"].values()]
+
+
+def corpora_of(pattern: str) -> Callable:
+    """For ``input:`` of a figure: a pattern with ``{corpus}`` for each of its corpora, in its order."""
+
+    def paths(wildcards):
+        figure = row_at("figures", wildcards.figure, wildcards.scale)
+        return [f"results/{wildcards.scale}/{pattern.format(corpus=corpus)}" for corpus in figure["corpora"].values()]
+
+    return paths
+
+
+def judged_of(wildcards) -> list[str]:
+    """For ``input:`` of a figure: a judge's answers about its real documents and its corpora, if its row names a judge."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    names = (figure["real_source"], *figure["corpora"].values()) if "judge" in figure else ()
+    return [f"results/{scale}/{wildcards.figure}-judged/{name}.parquet" for name in names]
+
+
+def judge_row(wildcards) -> str:
+    """For ``params:`` of a judge, as JSON: the key ``judge`` of its figure's row, named after what is judged."""
+    judge = row_at("figures", wildcards.figure, wildcards.scale)["judge"]
+    return json.dumps({"name": f"{wildcards.figure} of {wildcards.written}", **judge}, sort_keys=True)
+
+
+def judge_model(wildcards) -> list[str]:
+    """For ``input:`` of a judge: the folder of its model, where it runs here and not behind an endpoint."""
+    judge = row_at("figures", wildcards.figure, wildcards.scale)["judge"]
+    return [f"results/{wildcards.scale}/models/{judge['source_model']}"] if judge["engine"] == "vllm" else []
+
+
+def judge_gpus(wildcards) -> int:
+    """For ``resources:`` of a judge: GPUs, none where it stands behind an endpoint."""
+    return int(bool(judge_model(wildcards)))
+
+
+def sizes_of(wildcards) -> dict[str, int]:
+    """For ``params:`` of a figure: the parameters of the model that wrote each of its corpora, by their labels."""
+    figure, scale = row_at("figures", wildcards.figure, wildcards.scale), wildcards.scale
+    found = {}
+    for label, corpus in figure["corpora"].items():
+        model = row_at("models", row_at("corpora", corpus, scale)["source_model"], scale)
+        base = row_at("runs", model["run"], scale)["base"] if "run" in model else model["name"]
+        found[label] = shape_of(base, scale).parameters
+    return found
 
 
 def near_of(wildcards) -> int:

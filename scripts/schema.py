@@ -529,6 +529,12 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
         "entigraph-salient": {"student": _text, "arms": _table, "suites": _names},
         "entigraph-corpus": {"growth": _text, "corpora": _table},
+        "sbp-gains": {"models": _table, "heldout_source": _text, "suites": _names},
+        "sbp-dynamics": {"models": _table, "heldout_source": _text},
+        "sbp-shares": {"models": _table, "heldout_source": _text, "suites": _names},
+        "sbp-synthesizer": {"run": _text, "models": _table},
+        "sbp-quality": {"corpora": _table, "real_source": _text, "pairs": _text, "shown": _count, "judge?": _table},
+        "sbp-diversity": {"corpora": _table},
         "sbp-alphabet": {
             "seed": _whole,
             "worlds": _table,
@@ -601,4 +607,8 @@ REFERENCES = {
     ("figures", "growth"): "corpora",
     ("figures", "embedder"): "embedders",
     ("figures", "scorer"): "models",
+    ("figures", "heldout_source"): "sources",
+    ("figures", "real_source"): "sources",
+    ("figures", "pairs"): "pairs",
+    ("figures", "run"): "runs",
 }

@@ -22,7 +22,7 @@ def test_every_target_plans_at_every_scale(project, scale):
     planned = jobs(snakemake(project, "-n", f"--config=scale={scale}").stdout)
     rules = {rule for rule, _ in planned}
     figures = [f"fig{number}" for number in range(1, 12)]
-    assert {*figures, "entigraph_fit", "entigraph_theory", "letters", "sbp_alphabet"} <= rules
+    assert {*figures, "entigraph_fit", "entigraph_theory", "letters", "sbp_alphabet", "sbp_gains"} <= rules
     assert {f"entigraph_{name}" for name in ("curve", "raw", "qa", "saturation", "loss")} | {"losses", "diversity"} <= rules
     assert {"bos", "curate", "budget", "train", "evaluate_run", "extract", "gates", "verdicts"} <= rules
     tables = study.load()[scale]

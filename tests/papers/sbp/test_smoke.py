@@ -6,7 +6,7 @@ from tests.conftest import snakemake
 from tests.papers import smoke
 
 pytestmark = pytest.mark.workflow
-FIGURES = {"alphabet"}
+FIGURES = {"alphabet", "diversity", "dynamics", "gains", "quality", "shares", "synthesizer"}
 
 
 @pytest.fixture(scope="module")
