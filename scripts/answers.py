@@ -244,9 +244,9 @@ def drawn_diversity(wildcards) -> list[str]:
 
 
 def heldout_documents(wildcards) -> list[str]:
-    """For ``input:`` of losses: the documents of each task's source, in the order of the tasks."""
+    """For ``input:`` of losses: the documents of each task's source, in the order of the tasks' names."""
     tasks = row_at("suites", wildcards.suite, wildcards.scale)["tasks"]
-    return documents_of(wildcards.scale, [how["source"] for how in tasks.values()])
+    return documents_of(wildcards.scale, [tasks[task]["source"] for task in sorted(tasks)])
 
 
 def benchmarks_of(wildcards) -> list[str]:

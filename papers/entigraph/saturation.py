@@ -34,19 +34,21 @@ COVER = "which books are asked about and training seeds; not generation or pretr
 def diverse(diversity: pd.DataFrame, row: dict, draws: int) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Self-BLEU of the arms at their most tokens, books resampled: series, values (arms,), draws (draws, arms).
 
+    Each arm has the books of which its run holds two texts or more, all of them but in the smallest of corpora.
+
     Raises:
-        ValueError: where an arm was not measured, or not on the same books as the others.
+        ValueError: where an arm was not measured.
     """
-    most = most_of(row)
-    columns = {}
-    for series, run in most.items():
-        mine = diversity[diversity["run"] == run].set_index("parent")["self_bleu"].sort_index()
-        if mine.empty or not mine.index.equals(next(iter(columns.values()), mine).index):
-            raise ValueError(f"{row['name']}: arm {series}, run {run}: expected the diversity of the same books in all arms")
-        columns[series] = mine
-    values = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)
-    estimate, drawn = statistics.bootstrap([values[:, :, None, None]], draws, seed_of("entigraph", "self-BLEU", "books"))
-    return list(columns), estimate[:, 0], drawn[:, :, 0]
+    series, means, drawn = [], [], []
+    for name, run in most_of(row).items():
+        mine = diversity.loc[diversity["run"] == run, "self_bleu"].to_numpy(float)
+        if not len(mine):
+            raise ValueError(f"{row['name']}: arm {name}: the diversity of run {run} is missing")
+        one, each = statistics.bootstrap([mine[:, None, None, None]], draws, seed_of("entigraph", "self-BLEU", name))
+        series.append(name)
+        means.append(one[0, 0])
+        drawn.append(each[:, 0, 0])
+    return series, np.array(means), np.stack(drawn, axis=1)
 
 
 def most_of(row: dict) -> dict[str, str]:

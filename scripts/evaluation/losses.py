@@ -45,7 +45,9 @@ def measure(
     name: str,
     code: str,
 ) -> None:
-    """Score a base and the checkpoints of a run (None: the base alone) on the tasks of ``row``, whose documents are in order.
+    """Score a base and the checkpoints of a run (None: the base alone) on the tasks of ``row``.
+
+    ``documents`` are those of the tasks in the order of their names, since a row passed as JSON keeps no other.
 
     Raises:
         scripts.lib.files.BrokenArtifact: naming the file that is not the one of its card.
@@ -57,8 +59,8 @@ def measure(
         if card_path(folder).exists():
             read_card(folder)
     parts = []
-    for (task, how), path in zip(row["tasks"].items(), documents, strict=True):
-        parts.append(chosen(read_documents(path, columns=["text", "complete"]), how["documents"], task))
+    for task, path in zip(sorted(row["tasks"]), documents, strict=True):
+        parts.append(chosen(read_documents(path, columns=["text", "complete"]), row["tasks"][task]["documents"], task))
         if parts[-1].empty:
             raise ValueError(f"{path}: holds no text; expected documents for the task {task} of suite {row['name']}")
     texts = pd.concat(parts, ignore_index=True)
@@ -86,7 +88,7 @@ if __name__ == "__main__":
     parser.add_argument("--code", required=True)
     parser.add_argument("--base", required=True, help="directory of the base")
     parser.add_argument("--checkpoints", help="folder of subset-{s}/epoch-{n}; without it only the base is scored")
-    parser.add_argument("--documents", nargs="+", required=True, help="documents.parquet of each task's source, in their order")
+    parser.add_argument("--documents", nargs="+", required=True, help="documents.parquet of each task's source, by its name")
     parser.add_argument("--name", required=True, help="the run's name")
     parser.add_argument("--out", required=True)
     a = parser.parse_args()

@@ -22,14 +22,14 @@ def sources(folder):
 
 
 def test_every_checkpoint_has_the_loss_of_its_weights(tmp_path, base, checkpoints):
-    paths, out = sources(tmp_path), tmp_path / "heldout.parquet"
+    paths, out = sources(tmp_path)[::-1], tmp_path / "heldout.parquet"  # books, prose: tasks by name
     losses.measure(base, checkpoints, paths, out, row=ROW, name="run", code="c0de")
     table = pd.read_parquet(out)
     assert list(table) == ["run", "subset", "epoch", "task", "item", "nats", "tokens", "bytes"]
     assert table.groupby("task", observed=True)["item"].nunique().to_dict() == {"prose": 3, "books": 3}
     folders = {(-1, 0): base} | {(s, e): checkpoints / f"subset-{s}/epoch-{e}" for s in (0, 1) for e in (1, 5)}
     assert set(zip(table["subset"], table["epoch"], strict=True)) == set(folders)
-    documents = read_documents(paths[1], ["text", "complete"])
+    documents = read_documents(paths[0], ["text", "complete"])
     for (subset, epoch), folder in folders.items():
         mine = table[(table["subset"] == subset) & (table["epoch"] == epoch) & (table["task"] == "books")]
         expected = bits_per_byte(folder, documents)
