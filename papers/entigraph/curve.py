@@ -76,7 +76,7 @@ def footer(table: Table, by_name: dict[str, dict], row: dict) -> list[str]:
         "curve-null": "Null less base",
     }
     said = [points.said(by_name[name], words, "" if "R\u00b2" in words else "points") for name, words in what.items()]
-    return [points.opening(row, table), " ".join(said)]
+    return [f"{points.opening(row, table)} {points.judged_of(row)}", " ".join(said)]
 
 
 def curve(

@@ -51,7 +51,8 @@ def footer(table: Table, by_name: dict[str, dict], row: dict) -> list[str]:
         points.said(by_name["loss-mga-worse"], f"MGA less raw: loss on {real}", "bits per byte"),
         points.said(by_name["loss-mga-better"], "In accuracy"),
     ]
-    return [points.opening(row, table) + " Lines join an arm's sizes; larger marks: more tokens.", " ".join(said)]
+    marks = "Lines join an arm's sizes; larger marks: more tokens."
+    return [f"{points.opening(row, table)} {points.judged_of(row)} {marks}", " ".join(said)]
 
 
 def both_panel(axis: "Axes", table: pd.DataFrame, task: str) -> None:

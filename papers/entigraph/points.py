@@ -352,8 +352,7 @@ def lines_of(drawn: Drawn, table: Table, panel: str, *, row: dict, unit: str, ch
 def counted(line: pd.Series) -> str:
     """What a value is the mean of, for under a panel's title."""
     if "items" in line and np.isfinite(line["items"]):
-        judged = "judged: " if line["panel"] == JUDGED else ""
-        return f"{judged}{line['items']:,.0f} questions, {line['books']:,.0f} books"
+        return f"{line['items']:,.0f} questions, {line['books']:,.0f} books"
     return f"{line['documents']:,.0f} documents"
 
 
@@ -364,9 +363,14 @@ def panels_of(row: dict) -> dict[str, list[str]]:
 
 
 def title_of(row: dict, panel: str) -> str:
-    """The title of a panel of accuracies: a task's label, or those of the tasks that are judged together."""
+    """The title of a panel of accuracies: a task's label, or words for the mean of those that are judged together."""
     tasks = primary(row) if panel == JUDGED else [panel]
-    return " and ".join(row["tasks"][task]["label"] for task in tasks)
+    return row["tasks"][tasks[0]]["label"] if len(tasks) == 1 else "mean of the judged"
+
+
+def judged_of(row: dict) -> str:
+    """Which tasks are judged, for a footer."""
+    return f"Judged: {'; '.join(row['tasks'][task]['label'] for task in primary(row))}."
 
 
 def text_of(task: str) -> str:

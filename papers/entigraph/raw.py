@@ -58,7 +58,7 @@ def footer(accuracy: Table, by_name: dict[str, dict], row: dict) -> list[str]:
         f"tokens each epoch, of which replay takes the place of a share; {seeds} training seed{'s' if seeds > 1 else ''} a "
         "point, after the last epoch. Bars and grey bands: 95 %, books or documents, and seeds, resampled."
     )
-    return [opening, " ".join(said)]
+    return [f"{opening} {points.judged_of(row)}", " ".join(said)]
 
 
 def share_panel(axis: "Axes", table: pd.DataFrame, title: str, quantity: str, unit: str) -> None:

@@ -105,7 +105,7 @@ def footer(table: Table, by_name: dict[str, dict], row: dict) -> list[str]:
         points.said(alike, "Rank correlation of self-BLEU and gain", f"over {alike['arms']} arms")
         + f" Arms dealt at random: p = {alike['p_of_arms_at_random']:.2g}.",
     ]
-    return [points.opening(row, table), " ".join(said)]
+    return [f"{points.opening(row, table)} {points.judged_of(row)}", " ".join(said)]
 
 
 def equal_panel(axis: "Axes", table: pd.DataFrame, tokens: int) -> None:
