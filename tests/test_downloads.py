@@ -59,7 +59,7 @@ def test_the_gpu_scale_takes_only_what_everybody_may_download(tmp_path):
     student = lines["Qwen2.5-0.5B"]
     assert (student["used_by"], student["bytes"], student["licence"]) == ("student self", "988097824", "Apache-2.0")
     assert lines["pile"]["used_by"] == "original-pythia-410m" and lines["pile"]["unverified"] == "revision gated bytes"
-    assert lines["allenai/ai2_arc"]["used_by"] == "published-choice published published-few-shot"
+    assert lines["allenai/ai2_arc"]["used_by"] == "published-choice published published-few-shot sbp-published"
     assert lines["openai/gsm8k"]["used_by"] == "published published-few-shot published-perturbed"
     assert all(
         re.fullmatch("[0-9a-f]{40}", line["revision"]) and line["used_by"]
@@ -88,7 +88,7 @@ def test_the_table_says_what_is_here(tmp_path):
     assert here()["SmolLM2-360M"] == "cached"
     (tmp_path / "results/gpu/models/SmolLM2-360M").mkdir(parents=True)
     assert here()["SmolLM2-360M"] == "placed"
-    for suite in ("published-choice", "published"):
+    for suite in ("published-choice", "published", "sbp-published"):
         (tmp_path / f"results/gpu/suites/{suite}").mkdir(parents=True)
     assert here()["Rowan/hellaswag"] == "no", "published-few-shot still needs it"
     assert here()["allenai/winogrande"] == "placed"
