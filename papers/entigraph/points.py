@@ -166,7 +166,7 @@ def _cube(lines: pd.DataFrame, runs: Iterable[str], value: str, where: str) -> t
     return np.concatenate(columns, axis=1), base, items
 
 
-def _cubes(lines: pd.DataFrame, row: dict, value: str, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cubes(lines: pd.DataFrame, row: dict, value: str, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values of all cells, (items, cells, seeds), of the base, (items,), and the items.
 
     Raises:
@@ -194,7 +194,7 @@ def accuracies(scores: pd.DataFrame, books: pd.DataFrame, row: dict, tasks: Sequ
     for task in tasks:
         how, where = row["tasks"][task], f"{row['name']}: task {task}"
         mine = scores[(scores["task"] == task) & (scores["filter"] == how["filter"]) & (scores["metric"] == how["metric"])]
-        cube, base, items = _cubes(mine, row, "score", where)
+        cube, base, items = cubes(mine, row, "score", where)
         of = books[books["task"] == task].set_index("item")["book"]
         if missing := sorted(set(items.tolist()) - set(of.index)):
             raise ValueError(f"{where}: item {missing[0]} has no book in the suite's items.parquet")
@@ -216,7 +216,7 @@ def bits_per_byte(losses: pd.DataFrame, row: dict, task: str) -> Table:
         ValueError: naming figure, task and run for what is missing or does not fit.
     """
     mine = losses[losses["task"] == task]
-    cube, base, items = _cubes(mine, row, "nats", f"{row['name']}: held-out {task}")
+    cube, base, items = cubes(mine, row, "nats", f"{row['name']}: held-out {task}")
     size = mine.drop_duplicates("item").set_index("item")["bytes"].loc[items].to_numpy(float)
     bits = 1 / np.log(2)
     values, start = linearised(bits * cube, size), linearised(bits * base, size)

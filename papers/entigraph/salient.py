@@ -37,7 +37,7 @@ def counts_of(scores: pd.DataFrame, row: dict, sentences: int, metric: str) -> T
         ValueError: naming figure, length and run for what is missing or does not fit.
     """
     mine = scores[(scores["task"] == TASK) & (scores["filter"] == f"first-{sentences}") & (scores["metric"] == metric)]
-    cube, base, items = points._cubes(mine, row, "score", f"{row['name']}: first {sentences} sentences, {metric}")
+    cube, base, items = points.cubes(mine, row, "score", f"{row['name']}: first {sentences} sentences, {metric}")
     return Table(list(points.cells_of(row)), cube, base, {"books": len(items)})
 
 
