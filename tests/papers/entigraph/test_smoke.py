@@ -6,7 +6,7 @@ from tests.conftest import snakemake
 from tests.papers import smoke
 
 pytestmark = pytest.mark.workflow
-FIGURES = {"fit", "theory"}
+FIGURES = {"corpus", "curve", "fit", "loss", "openbook", "qa", "raw", "salient", "saturation", "theory"}
 
 
 @pytest.fixture(scope="module")
