@@ -268,7 +268,9 @@ def footer(table: pd.DataFrame, judged: list[dict], row: dict) -> list[str]:
         return arms_.said(by_name[name], digits)
 
     nulls = [by_name[name] for name in ("gains-reseeded-loss", "gains-reseeded-accuracy")]
-    counted = "does not count as a gain" if all(one["high"] < 0 for one in nulls) else "COUNTS AS A GAIN"
+    verdicts = {one["verdict"] for one in nulls}
+    counted = "COUNTS AS A GAIN" if "not reproduced" in verdicts else "does not count as a gain"
+    counted = counted if verdicts <= {"reproduced", "not reproduced"} else f"is {' and '.join(sorted(verdicts))}"
     return [
         f"{figures.SCALES[row['scale']]}. 90 % intervals. All arms train on equally many tokens. Baseline: the real "
         "documents over and over. SBP: part of that budget is written by a synthesizer, each text once. Random pairs: by "
