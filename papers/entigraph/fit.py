@@ -418,7 +418,7 @@ if __name__ == "__main__":
     with logging_to(snakemake.log[0]):
         fit(
             snakemake.input.curve,
-            list(snakemake.input.points),
+            [snakemake.input.points],
             snakemake.input.claims,
             snakemake.output.pdf,
             snakemake.output.png,
