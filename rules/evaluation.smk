@@ -385,11 +385,6 @@ use rule summaries_of_run as summaries_of_model with:
     wildcard_constraints:
         run=study.names("models"),
         suite=study.names("suites", kind="summaries"),
-    params:
-        row=answers.summary_row,
-        model="results/{scale}/models/{run}",
-        code=code_of("scripts/synthesis/sample.py"),
-        work=answers.work("summaries", "suites", "suite", "scripts/synthesis/sample.py", also="run"),
 
 
 rule book_claims:

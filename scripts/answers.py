@@ -453,7 +453,9 @@ def summary_row(wildcards) -> str:
 
 
 def last_checkpoint(wildcards) -> str:
-    """For ``params:``: the model that a run ends with, of its first subset."""
+    """For ``params:``: the model that a run ends with, of its first subset; a model itself where the wildcard names one."""
+    if wildcards.run in load()[wildcards.scale]["models"]:
+        return f"results/{wildcards.scale}/models/{wildcards.run}"
     last = row_at("runs", wildcards.run, wildcards.scale)["checkpoints"][-1]
     return f"results/{wildcards.scale}/runs/{wildcards.run}/checkpoints/subset-0/epoch-{last}"
 
