@@ -115,7 +115,10 @@ def test_every_rule_and_row_has_a_cost(scale):
     for suite, row in tables["suites"].items():
         for run in tables["runs"]:
             if row["kind"] != "extraction" or row["model"] == tables["runs"][run]["base"]:
-                jobs.append(("extract" if row["kind"] == "extraction" else "evaluate_run", {"run": run, "suite": suite}))
+                rule = {"extraction": "extract", "losses": "losses", "summaries": "summaries_of_run"}.get(
+                    row["kind"], "evaluate_run"
+                )
+                jobs.append((rule, {"run": run, "suite": suite}))
     for rule, wildcards in jobs:
         found = costs.cost(rule, wildcards, scale)
         assert math.isfinite(found.seconds) and found.seconds > 0 and found.memory > 0, (rule, wildcards)

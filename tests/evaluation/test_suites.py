@@ -188,6 +188,9 @@ def test_the_suites_read_what_lm_eval_would_read():
         "minerva_math": "minerva_math/minerva_math_algebra",
         "humaneval": "humaneval/humaneval",
         "mbpp": "mbpp/mbpp",
+        "sciq": "sciq/sciq",
+        "triviaqa": "triviaqa/default",
+        "webqs": "webqs/webqs",
     }
     for scale in ("gpu", "paper"):
         suites = [row for row in study.load()[scale]["suites"].values() if row["kind"] == "harness"]

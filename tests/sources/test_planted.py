@@ -155,8 +155,8 @@ def test_recipes_go_through_planted_text_exactly_once(scale):
     for row in tables["models"].values():
         for phase in row.get("phases", []):
             for name, share in phase["mix"].items():
-                source = tables["sources"][name]
-                if source["kind"] == "planted":
+                source = tables["sources"].get(name)  # a corpus that a model wrote is none
+                if source and source["kind"] == "planted":
                     documents = sum(max(int(r), 1) * n for r, n in source["passages"].items())
                     assert round(share * phase["tokens"]) == documents * (source["tokens"] + 1), (row["name"], name)
                     checked += 1

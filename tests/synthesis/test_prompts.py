@@ -127,8 +127,6 @@ def test_what_cannot_be_asked_is_refused(chat, folder, tmp_path):
     prompts = ask(tmp_path / "p.parquet", 3)
     with pytest.raises(Refused, match="has messages, and .*Tiny has no chat template"):
         read_prompts(prompts, folder)
-    with pytest.raises(Refused, match="key engine: pocket begins a text with one id"):
-        write(tmp_path, chat, prompts, engine="pocket")
     with pytest.raises(Refused, match="max_new_tokens: 90 asked for after prompts of up to 5. ids, the model has 128"):
         write(tmp_path, chat, prompts, max_new_tokens=90)
     write_documents(tmp_path / "none.parquet", [], row={"name": "asked"}, code="c")

@@ -117,7 +117,7 @@ def test_files_hold_what_is_drawn_and_come_out_the_same(tmp_path):
     assert amount.loc["qa", "near_duplicates"] == 0.2 and amount.loc["rephrase", "calls"] == 66
     assert amount.loc["entigraph", "times_source"] == pytest.approx(amount.loc["entigraph", "tokens"] / 480, rel=1e-4)
     shares = table[(table["panel"] == "length") & (table["series"] == "entigraph")]["value"].sum()
-    assert 98 < shares <= 100
+    assert 98 < shares <= 100 + 1e-3  # written with seven digits
     slopes = table[table["panel"] == "slope"].set_index("part")["value"]
     assert slopes["together"] == pytest.approx(2.9, abs=0.2)
 
