@@ -127,6 +127,7 @@ def test_what_cannot_be_asked_is_refused(chat, folder, tmp_path):
     prompts = ask(tmp_path / "p.parquet", 3)
     with pytest.raises(Refused, match="has messages, and .*Tiny has no chat template"):
         read_prompts(prompts, folder)
+    write(tmp_path, chat, prompts, engine="pocket")  # which takes prompts of unequal length
     with pytest.raises(Refused, match="max_new_tokens: 90 asked for after prompts of up to 5. ids, the model has 128"):
         write(tmp_path, chat, prompts, max_new_tokens=90)
     write_documents(tmp_path / "none.parquet", [], row={"name": "asked"}, code="c")
