@@ -291,10 +291,9 @@ def derived_loss(axis: "Axes", table: pd.DataFrame) -> None:
         axis.plot(line["x"], line["y"], color=COLOURS[kind], label=NAMES[kind])
         axis.plot(dots["x"], dots["y"], MARKERS[kind], color=COLOURS[kind])
     mixes.across(axis)
-    axis.set_ylim(-0.36, 0.36)
     axis.set_xlabel("synthetic share, %", labelpad=1)
     axis.set_ylabel("loss less CC's, nats", labelpad=1)
-    mixes.titled(axis, "derived from Table 4", f"loss after {mixes.short(tokens)} tokens", "marks: printed laws, 1B; lines: cubics")
+    mixes.titled(axis, f"loss after {mixes.short(tokens)} tokens", "marks: Table 4's laws of a 1B model; lines: cubics through them")
     axis.legend(frameon=False, loc="upper left", handlelength=1.6)
 
 
@@ -314,7 +313,7 @@ def derived_best(axis: "Axes", table: pd.DataFrame) -> None:
     axis.set_ylim(-2, 62)
     axis.set_xlabel("training tokens", labelpad=1)
     axis.set_ylabel("share of lowest loss, %", labelpad=1)
-    mixes.titled(axis, "derived from Table 4", "best share", "where the cubic is lowest; 4 shares only: weak evidence")
+    mixes.titled(axis, "best share", "where the cubic is lowest; 4 shares only: weak evidence")
 
 
 def best_panel(axis: "Axes", table: pd.DataFrame, kind: str, sizes: list[int]) -> None:
@@ -343,7 +342,7 @@ def best_panel(axis: "Axes", table: pd.DataFrame, kind: str, sizes: list[int]) -
     axis.set_xlabel("training tokens", labelpad=1)
     axis.set_ylabel("best share, %", labelpad=1)
     n = f"n = {len(mine)} configurations" if len(mine) else "not searched at this scale"
-    mixes.titled(axis, "reproduced", f"{NAMES[kind]}, best share", n)
+    mixes.titled(axis, f"{NAMES[kind]}, best share", n)
 
 
 def loss_panel(axis: "Axes", table: pd.DataFrame, kind: str) -> None:
@@ -354,10 +353,8 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, kind: str) -> None:
         shade = 1 - 0.55 * i / max(1, mine[["parameters", "tokens"]].drop_duplicates().shape[0] - 1)
         look = {"color": COLOURS[kind], "alpha": shade}
         axis.plot(line["x"], line["y"], linestyle=LINES[i % len(LINES)], linewidth=0.9, **look)
-        bars = np.abs(dots[["low", "high"]].to_numpy().T - dots["y"].to_numpy())
-        bars = np.where(np.isfinite(bars), bars, 0)
         name = f"{mixes.short(size)}, {mixes.short(tokens)}"
-        axis.errorbar(dots["x"], dots["y"], bars, fmt=MARKERS[kind], markersize=2.5, elinewidth=0.6, label=name, **look)
+        axis.errorbar(dots["x"], dots["y"], mixes.bars(dots), fmt=MARKERS[kind], markersize=2.5, elinewidth=0.6, label=name, **look)
     mixes.across(axis)
     axis.set_xscale("symlog", linthresh=1, linscale=0.4)
     ticks = [0, 1, 5, 20, 50, 100]
@@ -373,17 +370,17 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, kind: str) -> None:
     axis.set_xlabel("synthetic share, %", labelpad=1)
     axis.set_ylabel("loss less CC's, nats", labelpad=1)
     n = mine["seeds"].dropna().astype(int)
-    many = f"{n.min()} to {n.max()} seeds a point" if len(n) and n.min() < n.max() else f"{n.max() if len(n) else 0} seeds a point"
-    mixes.titled(axis, "reproduced", f"{NAMES[kind]}, loss by share", f"{many}; bars: 90 %; lines: smoothed")
+    many = f"{n.min()} to {n.max()}" if len(n) and n.min() < n.max() else str(n.max() if len(n) else 0)
+    mixes.titled(axis, f"{NAMES[kind]}, loss by share", f"{many} seeds; bars: 90 %; lines: smoothed")
 
 
-def footer(judged: list[dict], searches: list[Search], row: dict) -> list[str]:
+def footer(judged: list[dict], searches: list[Search]) -> list[str]:
     """The lines under the panels: layers, what is drawn, verdicts."""
     by = {entry["claim"]: entry for entry in judged}
     points = {"unit": "points", "digits": 1}
     return [
-        f"{figures.SCALES[row['scale']]}. Published: the paper prints this figure as a picture, without numbers; what Table 4 says "
-        "of it is derived by a cubic through its four shares (1B parameters).",
+        "Published: the paper prints this figure as a picture, without numbers; what Table 4 says of it is derived by a cubic "
+        "through its four shares.",
         f"Reproduced: {len(searches)} searches. Thick bars: measured shares within one standard error of the best; thin: where the "
         "smoothed best lies in 90 % of redrawn losses. Intervals cover " + COVER + ".",
         mixes.said(by["fig4-derived-hq"], "Derived, HQ's lowest share, 5 to 100B tokens", "%", 1)
@@ -420,14 +417,17 @@ def fig4(
     table = plotted(laws, searches)
     of = {panel: part for panel, part in table.groupby("panel")}
     none = table[:0]
-    sizes = sorted({one.parameters for one in searches})
+    sizes, name = sorted({one.parameters for one in searches}), figures.SCALES[row["scale"]]
     figure = mixes.sheet(
         [
-            [partial(derived_loss, table=of["derived loss"]), partial(derived_best, table=of["derived best"])],
-            [partial(best_panel, table=of.get("best", none), kind=kind, sizes=sizes) for kind in KINDS],
-            [partial(loss_panel, table=of.get("loss", none), kind=kind) for kind in KINDS],
+            (
+                "published layer: no number of this figure is printed; derived from Table 4",
+                [partial(derived_loss, table=of["derived loss"]), partial(derived_best, table=of["derived best"])],
+            ),
+            (f"reproduced layer: {name}", [partial(best_panel, table=of.get("best", none), kind=kind, sizes=sizes) for kind in KINDS]),
+            (f"reproduced layer: {name}", [partial(loss_panel, table=of.get("loss", none), kind=kind) for kind in KINDS]),
         ],
-        footer(verdicts, searches, row),
+        footer(verdicts, searches),
     )
     n = f"{len(searches)} searches, {sum(len(one.shares) for one in searches)} means"
     about = {"artifact": "fig4", "code": code, "cover": COVER, "n": n, "draws": draws}

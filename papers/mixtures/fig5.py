@@ -136,12 +136,6 @@ def plotted(cells: dict, shares: dict[str, list[float]], row: dict) -> pd.DataFr
 # --- the figure ---------------------------------------------------------------------------------------------------------------
 
 
-def _bars(table: pd.DataFrame) -> np.ndarray:
-    """Lengths of bars below and above (2, lines), none where noise is not known."""
-    bars = np.abs(table[["low", "high"]].to_numpy(float).T - table["y"].to_numpy(float))
-    return np.where(np.isfinite(bars), bars, 0)
-
-
 def share_axis(axis: "Axes", shares: list[float], more: float = 1.0) -> None:
     """A logarithmic axis of shares in per cent, labels where they fit; ``more`` is room on the right, as a factor."""
     axis.set_xscale("log")
@@ -161,7 +155,7 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, style: str) -> None:
     for i, (role, line) in enumerate(mine.groupby("role", sort=False)):
         x = 100 * line["share"] * 1.05 ** (i - 1)
         name = f"{line['generator'].iloc[0]} ({role})"
-        axis.errorbar(x, line["y"], _bars(line), elinewidth=0.7, label=name, **LOOK[role])
+        axis.errorbar(x, line["y"], mixes.bars(line), elinewidth=0.7, label=name, **LOOK[role])
     mixes.across(axis)
     axis.annotate("CC alone", (1, 0), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right")
     axis.margins(y=0.12)
@@ -170,7 +164,7 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, style: str) -> None:
     share_axis(axis, shares)
     axis.set_ylabel("loss less CC's, nats", labelpad=1)
     axis.legend(frameon=False, loc="upper right", handlelength=2.6, borderpad=0.1)
-    mixes.titled(axis, "reproduced", f"{NAMES[style]}, by generator", f"mean of {line['seeds'].iloc[0]}; bars: 90 %")
+    mixes.titled(axis, f"{NAMES[style]}, by generator", f"mean of {line['seeds'].iloc[0]}; bars: 90 %")
 
 
 def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: float) -> None:
@@ -184,8 +178,8 @@ def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: f
         look = {**LOOK[role], "linestyle": "none"}
         each, mean = line[line["share"].notna()], line[line["share"].isna()]
         name = f"{line['generator'].iloc[0]} less the middle"
-        axis.errorbar(100 * each["share"] * 1.06 ** (2 * i - 1), each["y"], _bars(each), elinewidth=0.7, label=name, **look)
-        axis.errorbar(right * 1.09 ** (2 * i - 1), mean["y"], _bars(mean), elinewidth=1.6, markersize=5.5, **look)
+        axis.errorbar(100 * each["share"] * 1.06 ** (2 * i - 1), each["y"], mixes.bars(each), elinewidth=0.7, label=name, **look)
+        axis.errorbar(right * 1.09 ** (2 * i - 1), mean["y"], mixes.bars(mean), elinewidth=1.6, markersize=5.5, **look)
     share_axis(axis, shares, 2.2)
     axis.axvline(100 * shares[-1] * 1.45, color="#bbbbbb", linewidth=0.6)
     axis.annotate("mean", (right, 0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
@@ -194,7 +188,7 @@ def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: f
     axis.set_ylim(low - 0.1 * (high - low), high + 0.24 * (high - low))
     axis.set_ylabel("difference in loss, nats", labelpad=1)
     axis.legend(frameon=False, loc="upper left", ncols=2, handlelength=1.0, handletextpad=0.4, columnspacing=1.0, borderpad=0.1)
-    mixes.titled(axis, "reproduced", f"{NAMES[style]}, above the middle", f"bars: 90 %, paired; band: within {tolerance:g} nats")
+    mixes.titled(axis, f"{NAMES[style]}, above the middle", f"bars: 90 %, paired; band: within {tolerance:g} nats")
 
 
 def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], row: dict) -> list[str]:
@@ -206,7 +200,7 @@ def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], row:
         return f"Shares where it is above: {by[name]['signs']}, p = {by[name]['p']:.2g}, {by[name]['verdict'].upper()}."
 
     return [
-        f"{figures.SCALES[row['scale']]}. Generators: {', '.join(row['generators'].values())}; the same documents, the same "
+        f"Generators: {', '.join(row['generators'].values())}; the same documents, the same "
         f"prompts. Models of {where}. n = {len(shares['hq'])} shares of HQ, {len(shares['qa'])} of QA.",
         f"Published: {mixes.NO_LAYER} Its prose: the 8B generator is better than the 3B one (7 of 7 shares would be p = 0.008); "
         "70B is worse than 8B for HQ and comparable for QA.",
@@ -231,10 +225,11 @@ def fig5(runs: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, r
     verdicts = claims_.judge(entries, findings(cells, shares, entries, row), row["scale"])
     table = plotted(cells, shares, row)
     tolerance = entries["fig5-strong-qa"]["tolerance"]
+    layer = f"reproduced layer: {figures.SCALES[row['scale']]}"
     figure = mixes.sheet(
         [
-            [partial(loss_panel, table=table, style=style) for style in STYLES],
-            [partial(difference_panel, table=table, style=style, tolerance=tolerance) for style in STYLES],
+            (layer, [partial(loss_panel, table=table, style=style) for style in STYLES]),
+            (layer, [partial(difference_panel, table=table, style=style, tolerance=tolerance) for style in STYLES]),
         ],
         footer(verdicts, cells, shares, row),
     )

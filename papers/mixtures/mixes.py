@@ -220,36 +220,40 @@ def seeds_of(cells: Iterable[Cell]) -> str:
 Panel = Callable[["Axes"], None]
 
 
-def sheet(rows: Sequence[Sequence[Panel]], lines: Iterable[str], *, tall: float = 1.62, left: float = 0.56) -> "Figure":
-    """A figure of rows of panels, each row as wide as the page, and a footer of wrapped lines; sizes in inches.
-
-    ``left`` is the room for labels of y, of every panel.
-    """
+def sheet(rows: Sequence[tuple[str, Sequence[Panel]]], lines: Iterable[str], *, tall: float = 1.62) -> "Figure":
+    """A figure of rows of panels, each row as wide as the page and under words that say its layer; a footer of wrapped lines."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     lines = [line for part in lines for line in textwrap.wrap(part, 131)]
-    above, below, words = 0.36, 0.44, 0.12 + 0.137 * len(lines)
+    above, below, left, words = 0.52, 0.44, 0.6, 0.12 + 0.137 * len(lines)  # inches
     height = len(rows) * (above + tall + below) + words
     with matplotlib.rc_context(figures.STYLE):
         figure = plt.figure(figsize=(figures.WIDTH, height))
-        for i, row in enumerate(rows):
-            width = (figures.WIDTH - 0.1) / len(row) - left
+        for i, (layer, panels) in enumerate(rows):
+            width = (figures.WIDTH - 0.1) / len(panels) - left
             top = height - i * (above + tall + below) - above
-            for j, panel in enumerate(row):
+            figure.text(0.012, (top + above - 0.05) / height, layer, va="top", fontsize=7.5, style="italic", color=figures.INK)
+            for j, panel in enumerate(panels):
                 x = left + j * (width + left)
-                axis = figure.add_axes((x / figures.WIDTH, (top - tall) / height, (width - 0.06) / figures.WIDTH, tall / height))
-                panel(axis)
+                place = x / figures.WIDTH, (top - tall) / height, (width - 0.06) / figures.WIDTH, tall / height
+                panel(figure.add_axes(place))
         figures.footer(figure, lines)
     return figure
 
 
-def titled(axis: "Axes", layer: str, title: str, under: str) -> None:
-    """A panel's title, with the layer that it belongs to (published, derived, reproduced), and a small line below."""
-    axis.set_title(f"{layer}: {title}" if layer else title, fontweight="bold", pad=11)
+def titled(axis: "Axes", title: str, under: str) -> None:
+    """A panel's title, and a small line below it."""
+    axis.set_title(title, fontweight="bold", pad=11)
     figures.under_title(axis, under)
+
+
+def bars(table: pd.DataFrame) -> np.ndarray:
+    """Lengths of error bars below and above y, (2, lines), none where noise is not known; from columns y, low, high."""
+    lengths = np.abs(table[["low", "high"]].to_numpy(float).T - table["y"].to_numpy(float))
+    return np.where(np.isfinite(lengths), lengths, 0)
 
 
 def across(axis: "Axes", value: float = 0.0) -> None:
