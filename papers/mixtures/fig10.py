@@ -121,7 +121,7 @@ def rarity(stream: Stream, types: np.ndarray, frequency: dict[str, np.ndarray], 
 
 
 def at_breaks(stream: Stream, mark: str, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Arm -> mean loss at tokens that hold a mark, for weights of domains (draws, domains): (draws,); NaN where there is none."""
+    """Arm -> mean loss at tokens that hold a mark, for weights of domains (draws, domains): (draws,); NaN where none is."""
     here = np.char.find(stream.text.astype(str), mark) >= 0
     number = np.bincount(stream.domain[here], minlength=len(stream.domains)).astype(float)
     out = {}
@@ -230,7 +230,9 @@ def trace_panel(axis: "Axes", table: pd.DataFrame, arm: str, row: dict, most: fl
     axis.set_ylabel("loss, nats", labelpad=1)
     if arm == table["arm"].iloc[0]:
         axis.legend(frameon=False, loc="upper right", ncols=3, handlelength=1.2, columnspacing=1.0, borderpad=0.1)
-    mixes.titled(axis, f"trained on {mixes.label(arm)}", f"tokens {mine['x'].iloc[0]:,} to {mine['x'].iloc[-1]:,} of the held-out text")
+    mixes.titled(
+        axis, f"trained on {mixes.label(arm)}", f"tokens {mine['x'].iloc[0]:,} to {mine['x'].iloc[-1]:,} of the held-out text"
+    )
 
 
 def frequency_panel(axis: "Axes", table: pd.DataFrame) -> None:
@@ -268,8 +270,9 @@ def footer(judged: list[dict], stream: Stream, missing: list[str], row: dict) ->
     absent = f" Not kept at this scale: {', '.join(map(mixes.label, missing))}." if missing else ""
     return [
         f"Published: {mixes.NO_LAYER}",
-        f"n = {len(stream.token):,} tokens of {len(stream.domains)} domains; {stream.seeds} seed{'s' if stream.seeds > 1 else ''} an "
-        f"arm. The stretch has the most paragraph breaks of any of {row['shown']} tokens.{absent}",
+        f"n = {len(stream.token):,} tokens of {len(stream.domains)} domains; {stream.seeds} "
+        f"seed{'s' if stream.seeds > 1 else ''} an arm. The stretch has the most paragraph breaks of any of "
+        f"{row['shown']} tokens.{absent}",
         mixes.said(by["fig10-rare"], "Weakest rank correlation of frequency and loss, plus 0.3", "", 2),
         mixes.said(by["fig10-break"], "CC's loss at paragraph breaks less the highest of the others")
         + " "
@@ -279,7 +282,17 @@ def footer(judged: list[dict], stream: Stream, missing: list[str], row: dict) ->
 
 
 def fig10(
-    traces: str, unigrams: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, row: dict, code: str, draws: int = DRAWS
+    traces: str,
+    unigrams: str,
+    claims: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    row: dict,
+    code: str,
+    draws: int = DRAWS,
 ) -> None:
     """Draw and judge: tables and claims.yaml in, the four files out."""
     stream = read_stream(traces, row["mixes"])

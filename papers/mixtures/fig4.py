@@ -1,8 +1,8 @@
 """Figure 4 of arXiv 2510.01631: the share of synthetic text that gives the lowest loss, by size, token budget and kind of text.
 
-Reads runs.csv, published.yaml and claims.yaml. Makes fig4.pdf and fig4.png (first row, derived from Table 4: a cubic through the
-losses at 0, 33, 67 and 100 % and where it is lowest; below, reproduced: best share by budget and size, loss by share), fig4.csv
-(every plotted number) and fig4.claims.json.
+Reads runs.csv, published.yaml and claims.yaml. Makes fig4.pdf and fig4.png (first row, derived from Table 4: a cubic through
+the losses at 0, 33, 67 and 100 % and where it is lowest; below, reproduced: best share by budget and size, loss by share),
+fig4.csv (every plotted number) and fig4.claims.json.
 
 A configuration (size, token budget) is drawn where natural text alone, synthetic text alone and three or more shares between
 were trained. Its losses by share are smoothed by local quadratic regression in logit(share) (tricube weights, Cleveland 1979);
@@ -200,7 +200,7 @@ def mean_best(searches: list[Search]) -> tuple[float, np.ndarray]:
 
 
 def derived(laws: dict[str, dict], claims: dict[str, dict]) -> dict[str, dict]:
-    """Findings of the claims on the cubic through Table 4: exact, at ``BUDGETS``; low and high are the least and the largest."""
+    """Findings of the claims on the cubic through Table 4: exact, at ``BUDGETS``; low and high are least and largest."""
     at = {kind: 100 * lowest(printed_losses(laws, kind, np.array(BUDGETS))) for kind in KINDS}
     rephrased, rises = max(at["hq"].max(), at["qa"].max()) - 50, at["txbk"][-1] - at["txbk"][0]
     out = {
@@ -268,7 +268,15 @@ def plotted(laws: dict[str, dict], searches: list[Search]) -> pd.DataFrame:
         within = " ".join(f"{100 * share:g}" for share in one.shares[one.near])
         low, high = np.quantile(one.draws, [BAND, 1 - BAND])
         lines.append(
-            {"panel": "best", **base, "x": one.tokens, "y": 100 * one.best, "low": 100 * low, "high": 100 * high, "within": within}
+            {
+                "panel": "best",
+                **base,
+                "x": one.tokens,
+                "y": 100 * one.best,
+                "low": 100 * low,
+                "high": 100 * high,
+                "within": within,
+            }
         )
         for share, loss, error in zip(one.shares, one.loss - one.loss[0], one.error, strict=True):
             bars = {"low": loss - 1.645 * error, "high": loss + 1.645 * error}
@@ -293,7 +301,8 @@ def derived_loss(axis: "Axes", table: pd.DataFrame) -> None:
     mixes.across(axis)
     axis.set_xlabel("synthetic share, %", labelpad=1)
     axis.set_ylabel("loss less CC's, nats", labelpad=1)
-    mixes.titled(axis, f"loss after {mixes.short(tokens)} tokens", "marks: Table 4's laws of a 1B model; lines: cubics through them")
+    under = "marks: Table 4's laws of a 1B model; lines: cubics through them"
+    mixes.titled(axis, f"loss after {mixes.short(tokens)} tokens", under)
     axis.legend(frameon=False, loc="upper left", handlelength=1.6)
 
 
@@ -304,7 +313,9 @@ def derived_best(axis: "Axes", table: pd.DataFrame) -> None:
         end = mine.iloc[-1]
         axis.annotate(NAMES[kind], (end["x"], end["y"]), (3, 0), textcoords="offset points", va="center", color=COLOURS[kind])
     axis.axhline(30, color=figures.GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
-    axis.annotate("\u201cabout 30 %\u201d (prose)", (1.1e9, 30), (0, 2), textcoords="offset points", color=figures.INK, fontsize=7)
+    axis.annotate(
+        "\u201cabout 30 %\u201d (prose)", (1.1e9, 30), (0, 2), textcoords="offset points", color=figures.INK, fontsize=7
+    )
     axis.set_xscale("log")
     ticks = (1e9, 5e9, 2e10, 1e11)
     axis.set_xticks(ticks, [mixes.short(tick) for tick in ticks])
@@ -354,7 +365,9 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, kind: str) -> None:
         look = {"color": COLOURS[kind], "alpha": shade}
         axis.plot(line["x"], line["y"], linestyle=LINES[i % len(LINES)], linewidth=0.9, **look)
         name = f"{mixes.short(size)}, {mixes.short(tokens)}"
-        axis.errorbar(dots["x"], dots["y"], mixes.bars(dots), fmt=MARKERS[kind], markersize=2.5, elinewidth=0.6, label=name, **look)
+        axis.errorbar(
+            dots["x"], dots["y"], mixes.bars(dots), fmt=MARKERS[kind], markersize=2.5, elinewidth=0.6, label=name, **look
+        )
     mixes.across(axis)
     axis.set_xscale("symlog", linthresh=1, linscale=0.4)
     ticks = [0, 1, 5, 20, 50, 100]
@@ -381,8 +394,8 @@ def footer(judged: list[dict], searches: list[Search]) -> list[str]:
     return [
         "Published: the paper prints this figure as a picture, without numbers; what Table 4 says of it is derived by a cubic "
         "through its four shares.",
-        f"Reproduced: {len(searches)} searches. Thick bars: measured shares within one standard error of the best; thin: where the "
-        "smoothed best lies in 90 % of redrawn losses. Intervals cover " + COVER + ".",
+        f"Reproduced: {len(searches)} searches. Thick bars: measured shares within one standard error of the best; thin: where "
+        "the smoothed best lies in 90 % of redrawn losses. Intervals cover " + COVER + ".",
         mixes.said(by["fig4-derived-hq"], "Derived, HQ's lowest share, 5 to 100B tokens", "%", 1)
         + " "
         + mixes.said(by["fig4-derived-below-half"], "HQ's or QA's largest, less 50", **points)
@@ -404,7 +417,17 @@ def footer(judged: list[dict], searches: list[Search]) -> list[str]:
 
 
 def fig4(
-    runs: str, published: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, row: dict, code: str, draws: int = DRAWS
+    runs: str,
+    published: str,
+    claims: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    row: dict,
+    code: str,
+    draws: int = DRAWS,
 ) -> None:
     """Draw and judge: runs.csv, published.yaml and claims.yaml in, the four files out."""
     import yaml
@@ -417,15 +440,15 @@ def fig4(
     table = plotted(laws, searches)
     of = {panel: part for panel, part in table.groupby("panel")}
     none = table[:0]
-    sizes, name = sorted({one.parameters for one in searches}), figures.SCALES[row["scale"]]
+    sizes, layer = sorted({one.parameters for one in searches}), f"reproduced layer: {figures.SCALES[row['scale']]}"
     figure = mixes.sheet(
         [
             (
                 "published layer: no number of this figure is printed; derived from Table 4",
                 [partial(derived_loss, table=of["derived loss"]), partial(derived_best, table=of["derived best"])],
             ),
-            (f"reproduced layer: {name}", [partial(best_panel, table=of.get("best", none), kind=kind, sizes=sizes) for kind in KINDS]),
-            (f"reproduced layer: {name}", [partial(loss_panel, table=of.get("loss", none), kind=kind) for kind in KINDS]),
+            (layer, [partial(best_panel, table=of.get("best", none), kind=kind, sizes=sizes) for kind in KINDS]),
+            (layer, [partial(loss_panel, table=of.get("loss", none), kind=kind) for kind in KINDS]),
         ],
         footer(verdicts, searches),
     )

@@ -12,7 +12,6 @@ shares the sign is as claimed (an exact binomial interval of its chance; shares 
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from papers.mixtures import mixes
@@ -57,7 +56,9 @@ def compared(runs: pd.DataFrame, row: dict) -> tuple[dict[tuple[int, int], mixes
         sets = [{share for p, t, share in of.index if (p, t) == cell} for cell in cells]
         shares[style] = sorted(set.intersection(*sets)) if sets else []
         if not shares[style]:
-            raise ValueError(f"{row['name']}: {style}: expected shares of all of {', '.join(generators)} at one size and budget")
+            raise ValueError(
+                f"{row['name']}: {style}: expected shares of all of {', '.join(generators)} at one size and budget"
+            )
     kept = mine.merge(pd.DataFrame(sorted(cells), columns=["parameters", "tokens"]), on=["parameters", "tokens"])
     return mixes.cells(kept, keyed(kept)), shares
 
@@ -111,9 +112,9 @@ def findings(cells: dict, shares: dict[str, list[float]], claims: dict[str, dict
 
 
 def plotted(cells: dict, shares: dict[str, list[float]], row: dict) -> pd.DataFrame:
-    """Every plotted number: panel (loss: less CC's; difference: less the middle generator's, share NaN for the mean), with bounds.
+    """Every plotted number: panel, kind, role, generator, share, y (nats), low, high (90 %), seeds, cells.
 
-    Columns: panel, kind, role, generator, share, y (nats), low, high (90 %), seeds, cells.
+    Panels: loss (less CC's) and difference (less the middle generator's; without share their mean).
     """
     generators, lines = row["generators"], []
     for style, mine in shares.items():
@@ -178,7 +179,9 @@ def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: f
         look = {**LOOK[role], "linestyle": "none"}
         each, mean = line[line["share"].notna()], line[line["share"].isna()]
         name = f"{line['generator'].iloc[0]} less the middle"
-        axis.errorbar(100 * each["share"] * 1.06 ** (2 * i - 1), each["y"], mixes.bars(each), elinewidth=0.7, label=name, **look)
+        axis.errorbar(
+            100 * each["share"] * 1.06 ** (2 * i - 1), each["y"], mixes.bars(each), elinewidth=0.7, label=name, **look
+        )
         axis.errorbar(right * 1.09 ** (2 * i - 1), mean["y"], mixes.bars(mean), elinewidth=1.6, markersize=5.5, **look)
     share_axis(axis, shares, 2.2)
     axis.axvline(100 * shares[-1] * 1.45, color="#bbbbbb", linewidth=0.6)
@@ -202,8 +205,8 @@ def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], row:
     return [
         f"Generators: {', '.join(row['generators'].values())}; the same documents, the same "
         f"prompts. Models of {where}. n = {len(shares['hq'])} shares of HQ, {len(shares['qa'])} of QA.",
-        f"Published: {mixes.NO_LAYER} Its prose: the 8B generator is better than the 3B one (7 of 7 shares would be p = 0.008); "
-        "70B is worse than 8B for HQ and comparable for QA.",
+        f"Published: {mixes.NO_LAYER} Its prose: the 8B generator is better than the 3B one (7 of 7 shares would be p = "
+        "0.008); 70B is worse than 8B for HQ and comparable for QA.",
         *(
             mixes.said(by[f"fig5-weak-{style}"], f"{NAMES[style]}, weaker less middle", digits=4)
             + " "
@@ -233,7 +236,7 @@ def fig5(runs: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, r
         ],
         footer(verdicts, cells, shares, row),
     )
-    n = f"{', '.join(f'{len(mine)} shares of {NAMES[style]}' for style, mine in shares.items())}, {mixes.seeds_of(cells.values())}"
+    n = f"{len(shares['hq'])} shares of HQ, {len(shares['qa'])} of QA, {mixes.seeds_of(cells.values())}"
     about = {"artifact": "fig5", "code": code, "cover": COVER, "n": n}
     figures.publish(figure, table, verdicts, pdf, png, csv, judged, row=row, **about)
 

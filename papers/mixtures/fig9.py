@@ -1,10 +1,10 @@
-"""Figure 9 of arXiv 2510.01631: single tokens of the training texts and of the held-out text, and whether they explain the losses.
+"""Figure 9 of arXiv 2510.01631: single tokens of training texts and of held-out text, and whether they explain the losses.
 
-Reads runs.csv, domains.parquet, unigrams.parquet, published.yaml and claims.yaml. Makes fig9.pdf and fig9.png (frequency by rank
-with fitted laws; divergence from the held-out text; frequencies in the order of the held-out text's; divergence against loss;
-published: losses by Table 4), fig9.csv (every plotted number) and fig9.claims.json.
+Reads runs.csv, domains.parquet, unigrams.parquet, published.yaml and claims.yaml. Makes fig9.pdf and fig9.png (frequency by
+rank with fitted laws; divergence from the held-out text; frequencies in the order of the held-out text's; divergence against
+loss; published: losses by Table 4), fig9.csv (every plotted number) and fig9.claims.json.
 
-The paper states neither direction nor smoothing of its KL divergence nor how many tokens were counted. Here KL(test || training)
+The paper states neither direction nor smoothing of its KL divergence, nor how many tokens it counts. Here KL(test || training)
 with 1e-9 added to each probability decides, in nats over the union of vocabularies; the other direction and one added to each
 count stand beside it. Laws are Zipf's as Mandelbrot has it, p(r) ~ (r + q)^-s, by maximum likelihood over ranks 10 to 10,000.
 Types are compared in equally many tokens (rarefaction, Hurlbert 1971). A mixture's frequencies are the weighted means of its
@@ -76,7 +76,9 @@ def read_counts(path: str) -> Counts:
     domains = {name: counted(mine) for name, mine in heldout.groupby("name")}
     if "cc" not in train or not domains:
         raise ValueError(f"{path}: expected tokens of cc (split train) and of domains (split test), found {set(table['name'])}")
-    return Counts(vocabulary["token"].to_numpy(), list(vocabulary["text"]), train, list(domains), np.stack(list(domains.values())))
+    return Counts(
+        vocabulary["token"].to_numpy(), list(vocabulary["text"]), train, list(domains), np.stack(list(domains.values()))
+    )
 
 
 # --- laws, types, divergences -------------------------------------------------------------------------------------------------
@@ -106,16 +108,17 @@ def zipf_mandelbrot(counts: np.ndarray, ranks: tuple[int, int] = RANKS) -> tuple
     at = np.clip(best.x, [0.01 + step, step], [20 - step, 15 - step])
     unit = np.eye(2) * step
     second = [
-        [(loss(at + a + b) - loss(at + a - b) - loss(at - a + b) + loss(at - a - b)) / (4 * step**2) for b in unit] for a in unit
+        [(loss(at + a + b) - loss(at + a - b) - loss(at - a + b) + loss(at - a - b)) / (4 * step**2) for b in unit]
+        for a in unit
     ]
     error = float(np.sqrt(max(np.linalg.pinv(np.array(second))[0, 0], 0) / total))
     return float(best.x[0]), error, float(np.exp(best.x[1]) - rank[0])
 
 
 def types(counts: np.ndarray, tokens: int) -> tuple[float, float]:
-    """How many types ``tokens`` of a text's tokens have on average, drawn without repetition, and an upper bound of the deviation.
+    """How many types ``tokens`` of a text's tokens have on average, drawn without repetition, and its deviation.
 
-    ``types([2, 1], 1)`` is 1, of all three tokens it is 2. The deviation takes types as independent; they vary less together.
+    ``types([2, 1], 1)`` is 1, of all three tokens it is 2. The deviation takes types as independent, which is too much.
     """
     from scipy.special import gammaln
 
@@ -129,7 +132,7 @@ def types(counts: np.ndarray, tokens: int) -> tuple[float, float]:
 
 
 def divergences(test: np.ndarray, train: np.ndarray, smoothing: str) -> tuple[np.ndarray, np.ndarray]:
-    """KL(test || train) and KL(train || test) in nats, of counts (texts, vocabulary) and (arms, vocabulary): (texts, arms) each.
+    """KL(test || train) and KL(train || test) in nats, of counts (texts, vocabulary) and (arms, vocabulary): (texts, arms).
 
     ``smoothing`` is small (``SMALL`` is added to each probability) or one (1 to each count); probabilities then sum to 1 again.
     """
@@ -273,7 +276,9 @@ def ratio_of(counts: Counts, arm: str, where: np.ndarray, weights: np.ndarray) -
 
 def rank_of_cc(laws: dict[str, dict], tokens: float) -> tuple[int, pd.Series]:
     """How many arms Table 4 puts below natural text after ``tokens`` billions, and its losses by arm, rising."""
-    loss = pd.Series({arm: law["tokens"]["E"] + law["tokens"]["B"] / tokens ** law["tokens"]["beta"] for arm, law in laws.items()})
+    loss = pd.Series(
+        {arm: law["tokens"]["E"] + law["tokens"]["B"] / tokens ** law["tokens"]["beta"] for arm, law in laws.items()}
+    )
     return int((loss < loss["cc"]).sum()), loss.sort_values()
 
 
@@ -303,7 +308,9 @@ def findings(counts: Counts, found: Found, laws: dict, tokens: float, claims: di
         tested, test_error = types(test, size)
         most, most_error = max(types(one, size) for one in counts.train.values())
         name = "fig9-test-wider"
-        out[name] = normal(100 * (tested - most) / most, 100 * np.hypot(test_error, most_error) / most, level[name], tokens=size)
+        out[name] = normal(
+            100 * (tested - most) / most, 100 * np.hypot(test_error, most_error) / most, level[name], tokens=size
+        )
         (slope, error, _), *fits = (zipf_mandelbrot(one) for one in (cc_counts, *rest))
         least, least_error, _ = min(fits)
         out["fig9-flatter"] = normal(least - slope, np.hypot(error, least_error), level["fig9-flatter"])
@@ -337,7 +344,9 @@ def plotted(counts: Counts, found: Found, laws: dict, tokens: float, row: dict) 
         for rank in thinned(len(ordered)):
             lines.append({"panel": "rank", **base, "x": rank, "y": ordered[rank - 1] / one.sum()})
         slope, error, shift = zipf_mandelbrot(one)
-        lines.append({"panel": "law", **base, "x": slope, "low": slope - 1.645 * error, "high": slope + 1.645 * error, "y": shift})
+        lines.append(
+            {"panel": "law", **base, "x": slope, "low": slope - 1.645 * error, "high": slope + 1.645 * error, "y": shift}
+        )
         ranks = np.arange(RANKS[0], min(RANKS[1], len(ordered)) + 1)
         law = (ranks + shift) ** -slope
         law *= ordered[ranks - 1].sum() / one.sum() / law.sum()
@@ -483,7 +492,9 @@ def footer(judged: list[dict], found: Found, counts: Counts) -> list[str]:
         f"CC, {rank['verdict'].upper()}.",
         mixes.said(by["fig9-closest-forward-small"], "Smallest divergence of synthetic texts less CC's", digits=4)
         + f" In all four variants: {by['fig9-closest']['verdict'].upper()}.",
-        mixes.said(by["fig9-not-similarity"], f"Rank correlation of divergence and loss over {len(found.arms)} arms, less 0.5", "", 2),
+        mixes.said(
+            by["fig9-not-similarity"], f"Rank correlation of divergence and loss over {len(found.arms)} arms, less 0.5", "", 2
+        ),
         mixes.said(by["fig9-wider"], "Types of CC above the widest synthetic text's", "%", 1)
         + " "
         + mixes.said(by["fig9-test-wider"], "Held-out text above the widest training text", "%", 1),
@@ -492,8 +503,8 @@ def footer(judged: list[dict], found: Found, counts: Counts) -> list[str]:
         + mixes.said(by["fig9-break"], "CC's paragraph breaks, log ratio plus 1", "", 2)
         + " "
         + mixes.said(by["fig9-colon"], "QA's colons, less 1", "", 2),
-        f"Bounds of divergences, ratios and the correlation resample the {len(counts.domains)} held-out domains; those of types and "
-        "slopes take tokens as drawn one by one and are too short.",
+        f"Bounds of divergences, ratios and the correlation resample the {len(counts.domains)} held-out domains; those of "
+        "types and slopes take tokens as drawn one by one and are too short.",
     ]
 
 

@@ -66,7 +66,7 @@ def read_runs(path: "str | Path") -> pd.DataFrame:
     Raises:
         ValueError: naming the file, the column and the run where a column is missing or a value cannot be.
     """
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""])  # by default "null", a world, is a missing value
     if missing := sorted(COLUMNS - set(table)):
         raise ValueError(f"{path}: no column {', '.join(missing)}; found {', '.join(table)}")
     table = table.drop_duplicates("run").assign(generator=lambda runs: runs["generator"].fillna(""))
@@ -107,7 +107,7 @@ def _fitted(table: pd.DataFrame, where: str) -> tuple[list[str], np.ndarray, np.
         else:
             design[line, len(arms) :] = -1
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        raise ValueError(f"{where}: expected seeds that link all arms, found {sorted(zip(table['key'], table['seed']))}")
+        raise ValueError(f"{where}: expected seeds that link all arms, found {table[['key', 'seed']].to_dict('list')}")
     loss = table["macro"].to_numpy(float)
     found, *_ = np.linalg.lstsq(design, loss, rcond=None)
     unscaled = np.linalg.inv(design.T @ design)[: len(arms), : len(arms)]
@@ -221,7 +221,7 @@ Panel = Callable[["Axes"], None]
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[Panel]]], lines: Iterable[str], *, tall: float = 1.62) -> "Figure":
-    """A figure of rows of panels, each row as wide as the page and under words that say its layer; a footer of wrapped lines."""
+    """A figure of rows of panels, each under words that say its layer and as wide as the page; a footer of wrapped lines."""
     import matplotlib
 
     matplotlib.use("Agg")

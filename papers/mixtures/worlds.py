@@ -1,11 +1,11 @@
-"""Worlds in which the outcome is known: what mixtures are ahead of natural text where they should be, and where they must not be.
+"""Worlds whose outcome is known: what mixtures are ahead of natural text where they should be, and where they must not be.
 
 Reads runs.csv and claims.yaml. Makes worlds.pdf and worlds.png (loss of each arm less natural text's, a panel a world),
 worlds.csv (every plotted number) and worlds.claims.json. The paper has no such figure.
 
-A teacher that removes noise, held-out text that is clean: rephrased text would win by construction. So beside the default world,
-where the natural pages are noisy, stand: ``null``, where the "rephrase" is another sample of natural text and nothing may
-differ; ``clean``, where pages have no noise and a gain by removing it must vanish; ``adverse``, where textbooks are of a
+A teacher that removes noise, held-out text that is clean: rephrased text would win by construction. So beside the default
+world, where the natural pages are noisy, stand: ``null``, where the "rephrase" is another sample of natural text and nothing
+may differ; ``clean``, where pages have no noise and a gain by removing it must vanish; ``adverse``, where textbooks are of a
 teacher without the tails, and must lose; and in the default world ``filtered``, noise removed by choosing documents rather than
 by rewriting them. Differences are paired over seeds, and means over the cells of a world. A world without natural text of its
 own is compared with that of the default world, which reads the same documents.
@@ -34,14 +34,19 @@ REPHRASED = ("hq", "qa")
 
 
 def arms_of(runs: pd.DataFrame, world: str, generator: str) -> pd.DataFrame:
-    """The runs of a world and the natural ones that they are compared with, in the cells that have both."""
+    """The runs of a world and the natural ones that they are compared with, in the cells that have both.
+
+    Of the default world those cells that another world has too, if there are any.
+    """
+    cell = ["parameters", "tokens"]
     mine = runs[(runs["world"] == world) & runs["kind"].isin((*KINDS, "filtered"))]
     if world == "default":
         mine = mine[(mine["kind"] == "filtered") | (mine["generator"] == generator)]
+        beside = mine.merge(runs.loc[runs["world"] != world, cell].drop_duplicates())
+        mine = beside if len(beside) else mine
     natural = runs[runs["kind"] == "natural"]
     own = natural[natural["world"] == world]
     natural = own if len(own) else natural[natural["world"] == "default"]
-    cell = ["parameters", "tokens"]
     both = mine[cell].drop_duplicates().merge(natural[cell].drop_duplicates())
     return pd.concat([natural.merge(both), mine.merge(both)], ignore_index=True)
 
@@ -150,7 +155,7 @@ def footer(judged: list[dict]) -> list[str]:
         return f" ({mixes.label(by[name]['arm'])} of {by[name]['arms']})" if "arm" in by[name] else ""
 
     return [
-        "Not in the paper: worlds in which the outcome is known, to show that verdicts can fail. Bands: what is called no difference.",
+        "Not in the paper: worlds whose outcome is known, to show that verdicts can fail. Bands: what is called no difference.",
         mixes.said(by["worlds-gain"], "Default, CC less 33% HQ")
         + " "
         + mixes.said(by["worlds-null"], f"Null, farthest arm from CC{of('worlds-null')}"),
