@@ -129,6 +129,16 @@ def _sizes(value: object) -> str | None:
     return None if good else "a list of whole numbers above 0"
 
 
+def _bounds(value: object) -> str | None:
+    good = isinstance(value, list) and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
+    return None if good and value[0] < value[1] else "two whole numbers above 0, the smaller first"
+
+
+def _slice(value: object) -> str | None:
+    k, _, n = value.partition("-of-") if isinstance(value, str) else ("", "", "")
+    return None if k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n) else "a slice such as 1-of-3"
+
+
 def _forms(value: object) -> str | None:
     good = isinstance(value, dict) and value and all(isinstance(v, int | float) and v > 0 for v in value.values())
     return None if good else "a mapping of forms to weights above 0"
@@ -175,13 +185,16 @@ _DRAWN = {"samples": _count, **_CURATED}
 _BY_TOKENS = {"student": _text, "suites": _names, "arms": _table, "controls?": _table, "tasks?": _names}
 _SEARCHED = {"source": _text, "characters": _count, "keep": _count}
 _BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
-# ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``; scripts/synthesis/generators.py says what engines want.
+# ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``, or by the row ``tokenizer`` of tokenizers;
+# scripts/synthesis/generators.py says what engines want. A text is dropped whose tokens are outside ``lengths``.
 _WRITTEN = {
     "source": _text,
     "source_model": _text,
-    "tokenizer_of": _text,
+    "tokenizer_of?": _text,
+    "tokenizer?": _text,
     "engine": _one_of("pocket", "vllm", "openai"),
     "tokens": _count,
+    "lengths?": _bounds,
     "attempts": _count,
     "unusable": _share,
     "shards": _count,
@@ -191,7 +204,8 @@ _WRITTEN = {
     "note?": _text,
     **_CURATED,
 }
-GENERATED = ("entigraph", "rephrase", "active-reading", "mga", "qa")  # methods that ask a generator about documents
+# methods that ask a generator about documents
+GENERATED = ("entigraph", "rephrase", "active-reading", "mga", "qa", "hq", "qa-pairs", "textbook")
 
 
 def needs_model(corpus: dict) -> bool:
@@ -217,6 +231,18 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "passages": _plan,
         },
         "pocket": {"world": _whole, "seed": _whole, "genres": mix, "documents": _count, "near_duplicates": _share},
+        # pages with boilerplate of the share ``noise``; their prose is a slice of the documents of the sources ``of``
+        "pages": {
+            "world": _whole,
+            "seed": _whole,
+            "genres": mix,
+            "of": _names,
+            "slice": _slice,
+            "noise": _part,
+            "documents": _count,
+        },
+        # documents of another source whose meta has these values
+        "chosen": {"of": _text, "where": _table, "documents": _count},
         "books": {**_BOOKS, "null?": _flag},
         "about-books": {**_BOOKS, "seed": _whole, "documents": _count, "fresh?": _count, "forms": _forms},
         "quality": {**_DOWNLOADED, "articles": _count, "note?": _text},
@@ -241,7 +267,10 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "note?": _text,
         },
     },
-    "tokenizers": {"bpe": {"vocabulary": _count, "mix": mix, "characters": _count, "bos": _text, "eos": _text}},
+    "tokenizers": {
+        "bpe": {"vocabulary": _count, "mix": mix, "characters": _count, "bos": _text, "eos": _text},
+        "model": {"model": _text, "vocabulary": _count, "note?": _text},
+    },
     "recipes": {"phases": {"phases": _is(list, "a list of phases"), "note?": _text}},
     "models": {
         "scratch": {
@@ -311,6 +340,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "threshold": _threshold,
             **_CURATED,
         },
+        "filtered": {"source": _text, "keep": _share, "note?": _text},
         **dict.fromkeys(GENERATED, _WRITTEN),
     },
     "runs": {
@@ -557,7 +587,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
     },
 }
-PLAIN = {"runs": "continual"}  # the kind of a row that names none
+PLAIN = {"runs": "continual", "tokenizers": "bpe"}  # the kind of a row that names none
 KIND = {table: "method" if table == "corpora" else "kind" for table in KEYS}
 
 # (table, key) -> the table that its value, list elements or mapping keys must name a row of.
@@ -565,12 +595,14 @@ REFERENCES = {
     ("sources", "of"): "sources",
     ("sources", "tokenizer"): "tokenizers",
     ("tokenizers", "mix"): "sources",
+    ("tokenizers", "model"): "models",
     ("models", "tokenizer"): "tokenizers",
     ("models", "recipe"): "recipes",
     ("models", "run"): "runs",
     ("corpora", "source_model"): "models",
     ("corpora", "source"): "sources",
     ("corpora", "tokenizer_of"): "models",
+    ("corpora", "tokenizer"): "tokenizers",
     ("corpora", "mix"): "sources",
     ("corpora", "corpus"): "corpora",
     ("corpora", "suite"): "suites",

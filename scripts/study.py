@@ -23,7 +23,7 @@ from pathlib import Path
 import yaml
 
 from scripts.code import ROOT
-from scripts.schema import KEYS, KIND, PLAIN, REFERENCES, mix, needs_model
+from scripts.schema import GENERATED, KEYS, KIND, PLAIN, REFERENCES, mix, needs_model
 
 SCALES = ("smoke", "laptop", "gpu", "paper")
 
@@ -148,6 +148,9 @@ def _check_references(tables: dict, wheres: dict) -> None:
             for each in names:
                 if each not in tables[target]:
                     raise StudyError(f"{wheres[table, name]}, key {key}: {each} is no row of {target} at scale {row['scale']}")
+    for name, row in tables["corpora"].items():
+        if row["method"] in GENERATED and ("tokenizer" in row) == ("tokenizer_of" in row):
+            raise StudyError(f"{wheres['corpora', name]}, key tokenizer: expected it or tokenizer_of, and not both")
     for name, row in tables["runs"].items():
         for source in row.get("replay", {}).get("mix", {}):
             if source not in tables["sources"]:
