@@ -295,7 +295,7 @@ def fig10(
     draws: int = DRAWS,
 ) -> None:
     """Draw and judge: tables and claims.yaml in, the four files out."""
-    stream = read_stream(traces, row["mixes"])
+    stream = read_stream(traces, row["arms"])
     types, frequency = frequencies(unigrams, stream)
     found = measured(stream, types, frequency, row, draws)
     entries = claims_.read_claims(claims, "fig10")
@@ -307,7 +307,7 @@ def fig10(
     number = int((np.char.find(stream.text.astype(str), row["break"]) >= 0).sum())
     rows = [(layer, panels[i : i + 2]) for i in range(0, len(panels), 2)]
     rows.append((layer, [partial(frequency_panel, table=table), partial(breaks_panel, table=table, number=number)]))
-    missing = [arm for arm in row["mixes"] if arm not in stream.nats]
+    missing = [arm for arm in row["arms"] if arm not in stream.nats]
     figure = mixes.sheet(rows, footer(verdicts, stream, missing, row))
     n = f"{len(stream.token):,} tokens, {len(stream.domains)} domains, {len(arms)} arms, {stream.seeds} seeds"
     about = {"artifact": "fig10", "code": code, "cover": COVER, "n": n, "draws": draws}

@@ -37,13 +37,17 @@ def keyed(runs: pd.DataFrame) -> pd.Series:
     return runs["kind"].where(runs["kind"] == "natural", written)
 
 
-def compared(runs: pd.DataFrame, row: dict) -> tuple[dict[tuple[int, int], mixes.Cell], dict[str, list[float]]]:
-    """The cells in which all three generators were tried, and the shares that are compared, by kind.
+def compared(runs: pd.DataFrame, row: dict) -> tuple[dict[tuple[int, int], mixes.Cell], dict[str, list[float]], dict[str, str]]:
+    """The cells in which all generators were tried, the shares that are compared, by kind, and the generators by role.
+
+    A scale without one of the others than the middle one compares the two that it has.
 
     Raises:
-        ValueError: where no cell has a share of all three for one of the kinds.
+        ValueError: where no cell has a share of all of them for one of the kinds.
     """
-    generators = [row["generators"][role] for role in ROLES]
+    tried = set(runs.loc[runs["world"] == row["world"], "generator"])
+    roles = {role: row["generators"][role] for role in ROLES if row["generators"].get(role) in tried}
+    generators = list(roles.values())
     mine = runs[(runs["world"] == row["world"]) & runs["kind"].isin(("natural", *STYLES)) & (runs["share"] < 1)]
     mine = mine[(mine["kind"] == "natural") | mine["generator"].isin(generators)]
     shares, cells = {}, set(map(tuple, mine[["parameters", "tokens"]].drop_duplicates().to_numpy()))
@@ -55,12 +59,12 @@ def compared(runs: pd.DataFrame, row: dict) -> tuple[dict[tuple[int, int], mixes
     for style, of in by_style.items():
         sets = [{share for p, t, share in of.index if (p, t) == cell} for cell in cells]
         shares[style] = sorted(set.intersection(*sets)) if sets else []
-        if not shares[style]:
+        if not shares[style] or "middle" not in roles or len(roles) < 2:
             raise ValueError(
                 f"{row['name']}: {style}: expected shares of all of {', '.join(generators)} at one size and budget"
             )
     kept = mine.merge(pd.DataFrame(sorted(cells), columns=["parameters", "tokens"]), on=["parameters", "tokens"])
-    return mixes.cells(kept, keyed(kept)), shares
+    return mixes.cells(kept, keyed(kept)), shares, roles
 
 
 def arm(style: str, share: float, generator: str) -> str:
@@ -96,39 +100,41 @@ def signs(differences: list[mixes.Difference], level: float) -> dict[str, object
     return {**found, "signs": f"{higher} of {n}", "p": float(test.pvalue)}
 
 
-def findings(cells: dict, shares: dict[str, list[float]], claims: dict[str, dict], row: dict) -> dict[str, dict]:
-    """What was found for each claim with a direction."""
-    weak, middle, strong = (row["generators"][role] for role in ROLES)
+def findings(cells: dict, shares: dict[str, list[float]], roles: dict[str, str], claims: dict[str, dict]) -> dict[str, dict]:
+    """What was found for each claim with a direction; unknown where a generator was not tried."""
     level = {name: claim["level"] for name, claim in claims.items() if "level" in claim}
-    out = {}
-    for style, mine in shares.items():
-        weaker, stronger = (by_share(cells, style, mine, one, middle) for one in (weak, strong))
-        for name, parts, role in ((f"fig5-weak-{style}", weaker, weak), (f"fig5-strong-{style}", stronger, strong)):
-            out[name] = mixes.bounds(above(cells, {style: mine}, role, middle), level[name], shares=len(mine))
+    out = {name: mixes.unknown(level[name], "generator not tried at this scale") for name in level}
+    for role in [role for role in roles if role != "middle"]:
+        for style, mine in shares.items():
+            name = f"fig5-{role}-{style}"
+            mean = above(cells, {style: mine}, roles[role], roles["middle"])
+            out[name] = mixes.bounds(mean, level[name], shares=len(mine))
             if f"{name}-signs" in level:
+                parts = by_share(cells, style, mine, roles[role], roles["middle"])
                 out[f"{name}-signs"] = signs(parts, level[f"{name}-signs"])
-    out["fig5-bigger"] = mixes.bounds(above(cells, shares, middle, strong), level["fig5-bigger"])
+    if "strong" in roles:
+        out["fig5-bigger"] = mixes.bounds(above(cells, shares, roles["middle"], roles["strong"]), level["fig5-bigger"])
     return out
 
 
-def plotted(cells: dict, shares: dict[str, list[float]], row: dict) -> pd.DataFrame:
+def plotted(cells: dict, shares: dict[str, list[float]], roles: dict[str, str]) -> pd.DataFrame:
     """Every plotted number: panel, kind, role, generator, share, y (nats), low, high (90 %), seeds, cells.
 
     Panels: loss (less CC's) and difference (less the middle generator's; without share their mean).
     """
-    generators, lines = row["generators"], []
+    lines = []
     for style, mine in shares.items():
         base = {"kind": style, "seeds": mixes.seeds_of(cells.values()), "cells": len(cells)}
-        for role in ROLES:
-            name = {**base, "role": role, "generator": generators[role]}
+        for role, generator in roles.items():
+            name = {**base, "role": role, "generator": generator}
             for share in mine:
-                one = [mixes.minus(cell, arm(style, share, generators[role]), "natural") for cell in cells.values()]
+                one = [mixes.minus(cell, arm(style, share, generator), "natural") for cell in cells.values()]
                 lines.append({"panel": "loss", **name, "share": share, **mixes.bounds(mixes.together(one), BAND)})
             if role != "middle":
-                each = by_share(cells, style, mine, generators[role], generators["middle"])
+                each = by_share(cells, style, mine, generator, roles["middle"])
                 for share, part in zip(mine, each, strict=True):
                     lines.append({"panel": "difference", **name, "share": share, **mixes.bounds(part, BAND)})
-                mean = above(cells, {style: mine}, generators[role], generators["middle"])
+                mean = above(cells, {style: mine}, generator, roles["middle"])
                 lines.append({"panel": "difference", **name, **mixes.bounds(mean, BAND)})
     table = pd.DataFrame(lines).rename(columns={"estimate": "y"})
     return table[["panel", "kind", "role", "generator", "share", "y", "low", "high", "seeds", "cells"]]
@@ -194,16 +200,18 @@ def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: f
     mixes.titled(axis, f"{NAMES[style]}, above the middle", f"bars: 90 %, paired; band: within {tolerance:g} nats")
 
 
-def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], row: dict) -> list[str]:
+def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], roles: dict[str, str]) -> list[str]:
     """The lines under the panels."""
     by = {entry["claim"]: entry for entry in judged}
     where = ", ".join(f"{mixes.short(size)} parameters and {mixes.short(tokens)} tokens" for size, tokens in cells)
 
     def sign(name: str) -> str:
+        if "signs" not in by[name]:
+            return ""
         return f"Shares where it is above: {by[name]['signs']}, p = {by[name]['p']:.2g}, {by[name]['verdict'].upper()}."
 
     return [
-        f"Generators: {', '.join(row['generators'].values())}; the same documents, the same "
+        f"Generators: {', '.join(f'{generator} ({role})' for role, generator in roles.items())}; the same documents, the same "
         f"prompts. Models of {where}. n = {len(shares['hq'])} shares of HQ, {len(shares['qa'])} of QA.",
         f"Published: {mixes.NO_LAYER} Its prose: the 8B generator is better than the 3B one (7 of 7 shares would be p = "
         "0.008); 70B is worse than 8B for HQ and comparable for QA.",
@@ -223,10 +231,10 @@ def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], row:
 
 def fig5(runs: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, row: dict, code: str) -> None:
     """Draw and judge: runs.csv and claims.yaml in, the four files out."""
-    cells, shares = compared(mixes.read_runs(runs), row)
+    cells, shares, roles = compared(mixes.read_runs(runs), row)
     entries = claims_.read_claims(claims, "fig5")
-    verdicts = claims_.judge(entries, findings(cells, shares, entries, row), row["scale"])
-    table = plotted(cells, shares, row)
+    verdicts = claims_.judge(entries, findings(cells, shares, roles, entries), row["scale"])
+    table = plotted(cells, shares, roles)
     tolerance = entries["fig5-strong-qa"]["tolerance"]
     layer = f"reproduced layer: {figures.SCALES[row['scale']]}"
     figure = mixes.sheet(
@@ -234,7 +242,7 @@ def fig5(runs: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, r
             (layer, [partial(loss_panel, table=table, style=style) for style in STYLES]),
             (layer, [partial(difference_panel, table=table, style=style, tolerance=tolerance) for style in STYLES]),
         ],
-        footer(verdicts, cells, shares, row),
+        footer(verdicts, cells, shares, roles),
     )
     n = f"{len(shares['hq'])} shares of HQ, {len(shares['qa'])} of QA, {mixes.seeds_of(cells.values())}"
     about = {"artifact": "fig5", "code": code, "cover": COVER, "n": n}

@@ -8,7 +8,7 @@ from papers.mixtures import fig10
 from tests.papers.mixtures import mixed
 
 ARMS = ["cc", "hq-100", "qa-100", "txbk-100"]
-ROW = {"name": "mixtures/fig10", "scale": "laptop", "mixes": ARMS, "break": "\n\n", "window": 50, "shown": 300}
+ROW = {"name": "mixtures/fig10", "scale": "laptop", "arms": ARMS, "break": "\n\n", "window": 50, "shown": 300}
 
 
 def saved(folder, shapes, **how):

@@ -24,8 +24,8 @@ def effects(weak, strong_hq, strong_qa):
 
 
 def judged(planted, **how):
-    cells, shares = fig5.compared(mixed.runs(planted, **ONE, **how), ROW)
-    return mixed.judged("fig5", lambda asked: fig5.findings(cells, shares, asked, ROW))
+    found = fig5.compared(mixed.runs(planted, **ONE, **how), ROW)
+    return mixed.judged("fig5", lambda asked: fig5.findings(*found, asked))
 
 
 def test_the_published_order_is_reproduced_where_it_is_planted(tmp_path):
@@ -54,6 +54,14 @@ def test_a_better_large_generator_refutes():
 def test_single_seeds_decide_nothing_but_signs():
     found = mixed.verdicts(judged(effects(0.02, 0.02, 0.0), seeds=1))
     assert found["weak-hq"] == "undecided" and found["weak-hq-signs"] == "reproduced"
+
+
+def test_a_scale_without_the_largest_judges_the_other_two(tmp_path):
+    two = {key: value for key, value in effects(0.02, 0.0, 0.0).items() if key[2] != "master"}
+    out = mixed.outputs(tmp_path / "fig5", "fig5")
+    fig5.fig5(mixed.saved(mixed.runs(two, **ONE), tmp_path / "runs.csv"), mixed.CLAIMS, *out, row=ROW, code="c")
+    found = mixed.verdicts(mixed.entries(out[3]))
+    assert found["weak"] == "reproduced" and found["bigger"] == found["strong-hq"] == "undecided"
 
 
 def test_only_shares_of_all_three_count():
