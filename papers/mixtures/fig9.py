@@ -177,7 +177,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def compared(runs: pd.DataFrame, counts: Counts) -> tuple[dict[str, list[str]], int, int]:
-    """Arm -> its runs in the cell with most arms whose text was counted (of those the largest), and the cell."""
+    """Arm -> its runs in the cell with most of the arms whose text was counted (of those the largest), and the cell."""
     mine = runs[[mixed(counts, arm) is not None for arm in runs["arm"]]]
     arms = mine.groupby(["parameters", "tokens"])["arm"].nunique()
     parameters, tokens = max(arms.index, key=lambda cell: (arms[cell], *cell))
@@ -531,6 +531,7 @@ def fig9(
     laws, tokens = printed["laws"], printed["ranges"]["tokens"]["fitted"]
     counts = read_counts(unigrams)
     mine = mixes.of_world(mixes.read_runs(runs), row["world"], row["generator"])
+    mine = mine[mine["arm"].isin(laws)]  # the paper's arms, without finer shares
     found = measured(counts, mine, pd.read_parquet(domains), draws)
     entries = claims_.read_claims(claims, "fig9")
     verdicts = claims_.judge(entries, findings(counts, found, laws, tokens, entries, row), row["scale"])
