@@ -19,6 +19,9 @@
 #   results/{scale}/audits/{readings or quality}/{source or corpus}.parquet
 #   results/{scale}/runs/{run}/documents.parquet, held-out.parquet of pairs
 #   results/{scale}/runs/{run}/checkpoints/subset-{s}/epoch-{n}/, trace.parquet
+#   results/{scale}/tokens/{tokenizer}/{source or corpus}/      token ids, which sweeps read
+#   results/{scale}/sweeps/{sweep}/{k}-of-{n}{,.traces}.parquet many small models: losses by domain, and by token where asked for
+#   results/{scale}/mixtures/{runs.csv,{domains,traces,unigrams}.parquet}  of all sweeps: a line a model, by domain, by token
 #   results/{scale}/evaluations/{run or model}/{suite}.parquet  one line per checkpoint, task, metric and item (or candidate)
 #   results/{scale}/evaluations/{run}/{suite}.{heldout,overlap}.parquet  beside an extraction suite
 #   results/{scale}/evaluations/{run or model}/{suite}.texts.parquet  what is written from the prompts of a suite of summaries
@@ -96,6 +99,7 @@ include: "papers/bos_only/rules.smk"
 include: "papers/entigraph/rules.smk"
 include: "papers/sbp/tables.smk"
 include: "papers/sbp/rules.smk"
+include: "papers/mixtures/tables.smk"
 include: "rules/claims.smk"
 include: "rules/downloads.smk"
 

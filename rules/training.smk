@@ -1,7 +1,8 @@
 """Students trained on corpora.
 
 Makes results/{scale}/runs/{run}/checkpoints/subset-{s}/epoch-{n}/ and trace.parquet from a base and the run's documents; or, in
-place of training, from a base and noise.
+place of training, from a base and noise. Makes results/{scale}/sweeps/{sweep}/{shard}.parquet from many small models that are
+trained from random weights, scored and not kept, and results/{scale}/tokens/{tokenizer}/{written}/, what they read.
 """
 
 
@@ -96,5 +97,68 @@ rule noise:
             --code {params.code} \
             --base {input.base:q} \
             --out {output.checkpoints:q} \
+            &>{log:q}
+        """
+
+
+rule tokens:
+    """A source or a corpus as token ids, which many runs read from disk."""
+    input:
+        documents=answers.written,
+        tokenizer="results/{scale}/tokenizers/{tokenizer}",
+    output:
+        folder=directory("results/{scale}/tokens/{tokenizer}/{written}"),
+        card="results/{scale}/tokens/{tokenizer}/{written}.card.json",
+    log:
+        "logs/{scale}/tokens/{written}-in-{tokenizer}.log",
+    benchmark:
+        "timings/{scale}/tokens/{written}-in-{tokenizer}.tsv"
+    conda:
+        "../envs/training.yaml"
+    params:
+        code=code_of("scripts/training/tokens.py"),
+    script:
+        "../scripts/training/tokens.py"
+
+
+rule sweep:
+    """One job of a sweep: models trained one after the other, each on its mixture, and their losses on held-out domains."""
+    input:
+        tokenizer=answers.sweep_tokenizer,
+        texts=answers.sweep_texts,
+        heldout=answers.sweep_heldout,
+    output:
+        table="results/{scale}/sweeps/{sweep}/{shard}.parquet",
+        traces="results/{scale}/sweeps/{sweep}/{shard}.traces.parquet",
+    log:
+        "logs/{scale}/sweep/{sweep}.{shard}.log",
+    benchmark:
+        "timings/{scale}/sweep/{sweep}.{shard}.tsv"
+    wildcard_constraints:
+        sweep=study.names("sweeps"),
+        shard=r"\d+-of-\d+",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        gpu=answers.sweep_gpus,
+        runtime=answers.minutes("sweep"),
+        mem_mb=answers.memory("sweep"),
+    params:
+        launcher=answers.sweep_launcher,
+        row=answers.sweep_row,
+        code=code_of("scripts/training/sweep.py"),
+        work=answers.sweep_work,
+    shell:
+        """
+        python -m scripts.lib.gpus {resources.gpu} &>{log:q}
+        exec {params.launcher} scripts.training.sweep \
+            --row {params.row:q} \
+            --code {params.code} \
+            --tokenizer {input.tokenizer:q} \
+            --texts {input.texts:q} \
+            --heldout {input.heldout:q} \
+            --out {output.table:q} \
+            --traces {output.traces:q} \
+            --work {params.work:q} \
             &>{log:q}
         """

@@ -11,12 +11,14 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable
 from glob import glob
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from scripts.code import ROOT, code_of
-from scripts.costs import GPU_SCALES, PAIRS, cost, shape_of
+from scripts.costs import GPU_SCALES, PAIRS, cost, shape_of, sweep_jobs
 from scripts.schema import GENERATED, needs_model
 from scripts.study import StudyError, leaves, load, read_yaml, row_at
+from scripts.sweeps import arm_of, texts_of
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -712,6 +714,97 @@ def torchrun(processes: int) -> str:
 def launcher(table: str, wildcard: str) -> Callable:
     """For ``params:`` of a shell command: how a training program starts, one process for each GPU of its row."""
     return lambda wildcards: torchrun(gpus_of(table, wildcard, "gpus")(wildcards))
+
+
+# What decides a job of a sweep besides its runs; which other sweeps there are does not.
+SWEPT = ("name", "block", "batch", "learning_rate", "warmup", "heldout_documents", "repeat", "trace")
+
+
+def _swept(wildcards) -> list[dict]:
+    """The runs of one job of a sweep."""
+    number, _, of = wildcards.shard.partition("-of-")
+    jobs = sweep_jobs(wildcards.sweep, wildcards.scale)
+    if int(of) != len(jobs) or not 1 <= int(number) <= len(jobs):
+        raise StudyError(
+            f"sweeps: {wildcards.sweep} has jobs 1-of-{len(jobs)} to {len(jobs)}-of-{len(jobs)}, not {wildcards.shard}"
+        )
+    return jobs[int(number) - 1]
+
+
+def sweep_row(wildcards) -> str:
+    """For ``params:`` of a sweep's job, as JSON: its recipe, its runs, and the shapes of their sizes."""
+    row, runs = row_at("sweeps", wildcards.sweep, wildcards.scale), _swept(wildcards)
+    sizes = dict.fromkeys(run["size"] for run in runs)
+    shapes = {size: _told(row_at("sizes", size, wildcards.scale)) for size in sizes}
+    return json.dumps({**{key: row[key] for key in SWEPT if key in row}, "shapes": shapes, "runs": runs}, sort_keys=True)
+
+
+def sweep_tokenizer(wildcards) -> str:
+    """For ``input:`` of a sweep's job: the tokenizer of its models."""
+    return f"results/{wildcards.scale}/tokenizers/{row_at('sweeps', wildcards.sweep, wildcards.scale)['tokenizer']}"
+
+
+def sweep_texts(wildcards) -> list[str]:
+    """For ``input:`` of a sweep's job: the texts that its runs read, as token ids."""
+    folder = sweep_tokenizer(wildcards).replace("/tokenizers/", "/tokens/")
+    return [f"{folder}/{text}" for text in texts_of(_swept(wildcards))]
+
+
+def sweep_heldout(wildcards) -> list[str]:
+    """For ``input:`` of a sweep's job: the documents of its held-out domains."""
+    return documents_of(wildcards.scale, row_at("sweeps", wildcards.sweep, wildcards.scale)["heldout"])
+
+
+def sweep_gpus(wildcards) -> int:
+    """For ``resources:`` of a sweep's job: the GPUs of its largest model."""
+    return cost("sweep", _others(wildcards), wildcards.scale).gpus
+
+
+def sweep_launcher(wildcards) -> str:
+    """For ``params:`` of a shell command: how a sweep's job starts, one process for each GPU."""
+    return torchrun(sweep_gpus(wildcards))
+
+
+def sweep_work(wildcards) -> str:
+    """For ``params:``: the folder from which a killed job of a sweep resumes."""
+    key = hashlib.sha256((sweep_row(wildcards) + code_of("scripts/training/sweep.py")).encode()).hexdigest()[:12]
+    return f"results/{wildcards.scale}/work/sweep/{wildcards.sweep}-{wildcards.shard}-{key}"
+
+
+def swept(ending: str, **having: object) -> Callable:
+    """For ``input:``: the files of this ending of all jobs of the scale's sweeps, or of those whose rows have these values."""
+
+    def paths(wildcards):
+        scale = wildcards.scale
+        rows = [row for row in load()[scale]["sweeps"].values() if all(row.get(key) == value for key, value in having.items())]
+        jobs = {row["name"]: len(sweep_jobs(row["name"], scale)) for row in rows}
+        return [f"results/{scale}/sweeps/{name}/{k}-of-{n}{ending}" for name, n in jobs.items() for k in range(1, n + 1)]
+
+    return paths
+
+
+def of_sweep(sweep: str, what: Callable) -> Callable:
+    """For ``input:``: what one of the functions above answers of a sweep that the rule names and no wildcard does."""
+    return lambda wildcards: what(SimpleNamespace(scale=wildcards.scale, sweep=sweep))
+
+
+def pure_texts(wildcards) -> list[str]:
+    """For ``input:``: the texts of a sweep that an arm reads nothing but, as token ids."""
+    row = row_at("sweeps", wildcards.sweep, wildcards.scale)
+    pure = [arm for arm in row["arms"] if arm_of(row, arm)["share"] in (0, 1)]
+    folder = sweep_tokenizer(wildcards).replace("/tokenizers/", "/tokens/")
+    return [f"{folder}/{text}" for text in texts_of([arm_of(row, arm) | {"arm": arm} for arm in pure])]
+
+
+def recipe_of(sweep: str) -> Callable:
+    """For ``params:``: what a sweep's row says but its runs."""
+
+    def row(wildcards):
+        found = row_at("sweeps", sweep, wildcards.scale)
+        sizes = {size: _told(row_at("sizes", size, wildcards.scale)) for size in found["sizes"]}
+        return {key: value for key, value in _told(found).items() if key != "runs"} | {"sizes": sizes}
+
+    return row
 
 
 def refuse_without_gpu(scale: str, executor: str, jobs: Iterable["Job"]) -> None:

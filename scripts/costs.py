@@ -12,6 +12,7 @@ from scripts import downloads
 from scripts.code import ROOT
 from scripts.schema import GENERATED
 from scripts.study import StudyError, load, read_yaml, row_at
+from scripts.sweeps import jobs_of
 
 GPU_SCALES = ("gpu", "paper")
 READ = 40  # bytes a token of text, ids, and input and target of a block
@@ -177,6 +178,63 @@ def pretrain(wildcards: dict, scale: str) -> Cost:
     memory = 1.5e9 + READ * row["tokens"]  # all that it is trained on is read and packed at once
     disk = 4 * model.parameters * (1 + len(row.get("checkpoints", [])))
     return Cost(start_seconds(scale) + seconds, gpus, gpu_bytes, memory=memory, disk=disk)
+
+
+@cache
+def _shape_of_size(size: str, tokenizer: str, scale: str) -> Shape:
+    keys = ("architecture", "hidden", "layers", "heads", "feedforward", "kv_heads")
+    found = {key: value for key, value in row_at("sizes", size, scale).items() if key in keys}
+    return shape(**found, vocabulary=row_at("tokenizers", tokenizer, scale)["vocabulary"])
+
+
+def run_seconds(run: dict, row: dict) -> float:
+    """Seconds of one run of a sweep: its training, on the GPUs of its size, and its score on the held-out documents.
+
+    Small models on a CPU take their FLOPs, and besides a time for each token and each run that no size makes less.
+    """
+    scale, known = row["scale"], rates()["sweeps"]
+    model = _shape_of_size(run["size"], row["tokenizer"], scale)
+    gpus = max(_gpus(scale, row_at("sizes", run["size"], scale), "gpus"), 1)
+    scored = forward_flops(model, len(row["heldout"]) * row["heldout_documents"] * rates()["heldout"], row["block"])
+    if scale in GPU_SCALES:
+        return (
+            known["run"]
+            + _work(scale, train_flops(model, run["tokens"], row["block"]), "train") / gpus
+            + _work(scale, scored, "score")
+        )
+    flops = train_flops(model, run["tokens"], row["block"]) + scored
+    return known["run"] + run["tokens"] * known["token"] + flops / known["train"]
+
+
+@cache
+def sweep_jobs(sweep: str, scale: str) -> list[list[dict]]:
+    """The runs of each job of a sweep, of about equal seconds."""
+    row = row_at("sweeps", sweep, scale)
+    return jobs_of(row["runs"], row["shards"], lambda run: run_seconds(run, row))
+
+
+def sweep(wildcards: dict, scale: str) -> Cost:
+    """One job of a sweep: its runs one after the other, on as many GPUs as the largest asks for."""
+    row = row_at("sweeps", wildcards["sweep"], scale)
+    runs = sweep_jobs(row["name"], scale)[int(wildcards["shard"].split("-of-")[0]) - 1]
+    sizes = {run["size"]: row_at("sizes", run["size"], scale) for run in runs}
+    gpus = max(_gpus(scale, size, "gpus") for size in sizes.values())
+    models = {name: _shape_of_size(name, row["tokenizer"], scale) for name in sizes}
+    return Cost(
+        start_seconds(scale) + sum(run_seconds(run, row) for run in runs),
+        gpus=gpus,
+        gpu_bytes=max(_bytes_of(models[name], row | sizes[name]) for name in sizes) if gpus else 0,
+        memory=1.5e9 + 24 * max(model.parameters for model in models.values()),
+        disk=1e4 * len(runs),
+    )
+
+
+def tokens(wildcards: dict, scale: str) -> Cost:
+    """A text as token ids: of a document 500 tokens where the row does not say how many there are in all."""
+    tables = load()[scale]
+    row = tables["corpora"].get(wildcards["written"]) or tables["sources"][wildcards["written"]]
+    number = row["tokens"] if "tokens" in row else 500 * row.get("documents", 0)
+    return Cost(3 + number / rates()["sweeps"]["encoded"], memory=2e9, disk=4 * number)
 
 
 def checkpoints(row: dict) -> int:
@@ -493,6 +551,8 @@ HEAVY = {
     "evaluate_model": evaluate_model,
     "extract": extract,
     "losses": losses,
+    "sweep": sweep,
+    "tokens": tokens,
     "nll": nll,
     "nll_of_all_temperatures": nll,
     "similarity": similarity,

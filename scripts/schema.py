@@ -267,6 +267,43 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
             "note?": _text,
         },
     },
+    # Sweeps of small models (scripts/sweeps.py); ``sizes`` are the shapes that they are trained at.
+    "sizes": {
+        "shape": {
+            "architecture": _one_of("qwen2", "qwen3", "llama"),
+            "hidden": _count,
+            "layers": _count,
+            "heads": _count,
+            "kv_heads?": _count,
+            "feedforward": _count,
+            "micro_batch?": _count,
+            **_PARALLEL,
+        }
+    },
+    "sweeps": {
+        "grid": {
+            "world": _text,
+            "natural": _text,
+            "filtered?": _text,
+            "synthetic": _table,
+            "generator": _text,
+            "repeat?": _flag,
+            "arms": _names,
+            "sizes": _names,
+            "tokens": _sizes,
+            "seeds": _sizes,
+            "trace?": _flag,
+            "tokenizer": _text,
+            "block": _count,
+            "batch": _count,
+            "learning_rate": _number,
+            "warmup": _share,
+            "heldout": _names,
+            "heldout_documents": _count,
+            "shards": _count,
+            "note?": _text,
+        }
+    },
     "tokenizers": {
         "bpe": {"vocabulary": _count, "mix": mix, "characters": _count, "bos": _text, "eos": _text},
         "model": {"model": _text, "vocabulary": _count, "note?": _text},
@@ -617,6 +654,9 @@ REFERENCES = {
     ("pairs", "source"): "sources",
     ("pairs", "embedder"): "embedders",
     ("pairs", "of"): "pairs",
+    ("sweeps", "sizes"): "sizes",
+    ("sweeps", "tokenizer"): "tokenizers",
+    ("sweeps", "heldout"): "sources",
     ("suites", "model"): "models",
     ("suites", "suite"): "suites",
     ("suites", "retriever"): "retrievers",

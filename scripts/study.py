@@ -24,6 +24,7 @@ import yaml
 
 from scripts.code import ROOT
 from scripts.schema import GENERATED, KEYS, KIND, PLAIN, REFERENCES, mix, needs_model
+from scripts.sweeps import runs_of, texts_of
 
 SCALES = ("smoke", "laptop", "gpu", "paper")
 
@@ -185,6 +186,23 @@ def _recipes(tables: dict, wheres: dict) -> None:
                 row["once"] = once
 
 
+def _sweeps(tables: dict, wheres: dict) -> None:
+    """Check the texts and budgets of each sweep, and give it the runs that it trains (scripts/sweeps.py)."""
+    try:
+        runs = runs_of(tables["sweeps"].values())
+    except ValueError as error:
+        raise StudyError(f"table sweeps: {error}") from None
+    for name, row in tables["sweeps"].items():
+        where, row["runs"] = wheres["sweeps", name], runs[name]
+        for text in texts_of(row["runs"]):
+            if text not in tables["sources"] and text not in tables["corpora"]:
+                raise StudyError(f"{where}: {text} is no row of sources or corpora at scale {row['scale']}")
+        for tokens in row["tokens"]:
+            if abs(round(tokens / row["block"]) * row["block"] - tokens) > tokens / 1000:
+                whole = f"within 0.1 % of a whole number of blocks of {row['block']}"
+                raise StudyError(f"{where}, key tokens: expected budgets {whole}, found {tokens}")
+
+
 def leaves(value: object) -> list[str]:
     """The strings in mappings and lists, however deep: of a figure's arms the runs, in their order.
 
@@ -301,6 +319,7 @@ def resolve(config: dict, studies: dict[str, dict]) -> Study:
                     raise StudyError(f"{file}, roles, scale {scale}: the role {role} has no model")
         _check_references(tables, wheres)
         _recipes(tables, wheres)
+        _sweeps(tables, wheres)
         _figures(tables, wheres)
         result[scale] = tables
     return result
