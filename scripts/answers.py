@@ -41,6 +41,11 @@ def row(table: str, wildcard: str) -> Callable:
     return lambda wildcards: _told(row_at(table, wildcards[wildcard], wildcards.scale))
 
 
+def named_row(table: str, name: str) -> Callable:
+    """For ``params:`` of a script: the row of this name, where no wildcard names one."""
+    return lambda wildcards: _told(row_at(table, name, wildcards.scale))
+
+
 def json_row(table: str, wildcard: str) -> Callable:
     """For ``params:`` of a shell command: the same as JSON."""
     return lambda wildcards: json.dumps(_told(row_at(table, wildcards[wildcard], wildcards.scale)), sort_keys=True)

@@ -204,6 +204,7 @@ _WRITTEN = {
     "note?": _text,
     **_CURATED,
 }
+_MIXES = {"arms": _names, "world": _text, "generator": _text, "replicates": _count}
 # methods that ask a generator about documents
 GENERATED = ("entigraph", "rephrase", "active-reading", "mga", "qa", "hq", "qa-pairs", "textbook")
 
@@ -602,6 +603,20 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "sbp-synthesizer": {"run": _text, "models": _table},
         "sbp-quality": {"corpora": _table, "real_source": _text, "pairs": _text, "shown": _count, "judge?": _table},
         "sbp-diversity": {"corpora": _table},
+        # figures of mixtures: ``arms`` are those of sweeps
+        "mixtures-fig1": {**_MIXES, "size": _text},
+        "mixtures-fig2": {**_MIXES, "tokens": _count},
+        "mixtures-fig3": _MIXES,
+        "mixtures-fig4": {"world": _text, "generator": _text},
+        "mixtures-fig5": {"world": _text, "generators": _table},
+        "mixtures-fig6": {**_MIXES, "size": _text},
+        "mixtures-fig7": {**_MIXES, "tokens": _count},
+        "mixtures-fig8": _MIXES,
+        "mixtures-fig9": {"world": _text, "generator": _text, "marks": _table},
+        "mixtures-fig10": {"arms": _names, "break": _text, "window": _count, "shown": _count},
+        "mixtures-speedup": {**_MIXES, "size": _text, "generation": _table},
+        "mixtures-tables": {**_MIXES, "size": _text, "tokens": _count},
+        "mixtures-worlds": {"generator": _text},
         "sbp-alphabet": {
             "seed": _whole,
             "worlds": _table,
