@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from papers.mixtures import mixes
+from papers.mixtures.arms import label
 from papers.mixtures.mixes import BAND, COLOURS, MARKERS
 from scripts.lib import claims as claims_
 from scripts.lib import figures
@@ -231,7 +232,7 @@ def trace_panel(axis: "Axes", table: pd.DataFrame, arm: str, row: dict, most: fl
     if arm == table["arm"].iloc[0]:
         axis.legend(frameon=False, loc="upper right", ncols=3, handlelength=1.2, columnspacing=1.0, borderpad=0.1)
     mixes.titled(
-        axis, f"trained on {mixes.label(arm)}", f"tokens {mine['x'].iloc[0]:,} to {mine['x'].iloc[-1]:,} of the held-out text"
+        axis, f"trained on {label(arm)}", f"tokens {mine['x'].iloc[0]:,} to {mine['x'].iloc[-1]:,} of the held-out text"
     )
 
 
@@ -239,7 +240,7 @@ def frequency_panel(axis: "Axes", table: pd.DataFrame) -> None:
     """Mean loss of types by their frequency in training."""
     mine = table[table["panel"] == "frequency"]
     for arm, line in mine.groupby("arm", sort=False):
-        look = {"color": COLOURS[kind_of(arm)], "marker": MARKERS[kind_of(arm)], "label": mixes.label(arm)}
+        look = {"color": COLOURS[kind_of(arm)], "marker": MARKERS[kind_of(arm)], "label": label(arm)}
         axis.plot(10 ** line["x"], line["y"], linewidth=1.0, **look)
     axis.set_xscale("log")
     axis.set_xlabel("frequency in the training text", labelpad=1)
@@ -257,7 +258,7 @@ def breaks_panel(axis: "Axes", table: pd.DataFrame, number: int) -> None:
         look = {"color": COLOURS[kind_of(one["arm"])], "markersize": 5}
         axis.errorbar([i], [one["y"]], mixes.bars(mine.loc[[i]]), fmt=MARKERS[kind_of(one["arm"])], elinewidth=0.9, **look)
         axis.plot([i], [one["mean"]], MARKERS[kind_of(one["arm"])], markerfacecolor="white", **look)
-    axis.set_xticks(range(len(mine)), [mixes.label(arm) for arm in mine["arm"]])
+    axis.set_xticks(range(len(mine)), [label(arm) for arm in mine["arm"]])
     axis.set_xlim(-0.6, max(len(mine), 1) - 0.4)
     axis.set_ylim(bottom=0)
     axis.set_ylabel("mean loss, nats", labelpad=1)
@@ -267,7 +268,7 @@ def breaks_panel(axis: "Axes", table: pd.DataFrame, number: int) -> None:
 def footer(judged: list[dict], stream: Stream, missing: list[str], row: dict) -> list[str]:
     """The lines under the panels."""
     by = {entry["claim"]: entry for entry in judged}
-    absent = f" Not kept at this scale: {', '.join(map(mixes.label, missing))}." if missing else ""
+    absent = f" Not kept at this scale: {', '.join(map(label, missing))}." if missing else ""
     return [
         f"Published: {mixes.NO_LAYER}",
         f"n = {len(stream.token):,} tokens of {len(stream.domains)} domains; {stream.seeds} "

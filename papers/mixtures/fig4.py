@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from papers.mixtures import mixes
+from papers.mixtures.arms import short
 from papers.mixtures.mixes import BAND, COLOURS, COVER, KINDS, MARKERS, NAMES
 from scripts.lib import claims as claims_
 from scripts.lib import figures
@@ -302,7 +303,7 @@ def derived_loss(axis: "Axes", table: pd.DataFrame) -> None:
     axis.set_xlabel("synthetic share, %", labelpad=1)
     axis.set_ylabel("loss less CC's, nats", labelpad=1)
     under = "marks: Table 4's laws of a 1B model; lines: cubics through them"
-    mixes.titled(axis, f"loss after {mixes.short(tokens)} tokens", under)
+    mixes.titled(axis, f"loss after {short(tokens)} tokens", under)
     axis.legend(frameon=False, loc="upper left", handlelength=1.6)
 
 
@@ -318,7 +319,7 @@ def derived_best(axis: "Axes", table: pd.DataFrame) -> None:
     )
     axis.set_xscale("log")
     ticks = (1e9, 5e9, 2e10, 1e11)
-    axis.set_xticks(ticks, [mixes.short(tick) for tick in ticks])
+    axis.set_xticks(ticks, [short(tick) for tick in ticks])
     axis.set_xticks([], minor=True)
     axis.set_xlim(9e8, 1.9e11)
     axis.set_ylim(-2, 62)
@@ -334,7 +335,7 @@ def best_panel(axis: "Axes", table: pd.DataFrame, kind: str, sizes: list[int]) -
         line = mine[mine["parameters"] == size].sort_values("x")
         x = line["x"] * 1.07 ** (i - (len(sizes) - 1) / 2)
         look = {"color": COLOURS[kind], "linestyle": LINES[i % len(LINES)], "linewidth": 0.9}
-        axis.plot(x, line["y"], marker=MARKERS[kind], label=mixes.short(size), **look)
+        axis.plot(x, line["y"], marker=MARKERS[kind], label=short(size), **look)
         axis.vlines(x, line["low"], line["high"], color=COLOURS[kind], linewidth=0.6)
         for place, within in zip(x, line["within"].fillna(""), strict=True):
             if within:
@@ -344,7 +345,7 @@ def best_panel(axis: "Axes", table: pd.DataFrame, kind: str, sizes: list[int]) -
     if len(mine):
         budgets = sorted(set(mine["x"]))
         axis.set_xscale("log")
-        axis.set_xticks(budgets, [mixes.short(budget) for budget in budgets])
+        axis.set_xticks(budgets, [short(budget) for budget in budgets])
         axis.set_xticks([], minor=True)
         axis.set_xlim(budgets[0] / 1.5, budgets[-1] * 1.5)
         axis.legend(title="parameters", frameon=False, handlelength=2.4, loc="upper left", title_fontsize=7, borderpad=0.1)
@@ -364,7 +365,7 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, kind: str) -> None:
         shade = 1 - 0.55 * i / max(1, mine[["parameters", "tokens"]].drop_duplicates().shape[0] - 1)
         look = {"color": COLOURS[kind], "alpha": shade}
         axis.plot(line["x"], line["y"], linestyle=LINES[i % len(LINES)], linewidth=0.9, **look)
-        name = f"{mixes.short(size)}, {mixes.short(tokens)}"
+        name = f"{short(size)}, {short(tokens)}"
         axis.errorbar(
             dots["x"], dots["y"], mixes.bars(dots), fmt=MARKERS[kind], markersize=2.5, elinewidth=0.6, label=name, **look
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from papers.mixtures import mixes
+from papers.mixtures.arms import short
 from papers.mixtures.mixes import BAND, COVER, NAMES
 from scripts.lib import claims as claims_
 from scripts.lib import figures
@@ -203,7 +204,7 @@ def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: f
 def footer(judged: list[dict], cells: dict, shares: dict[str, list[float]], roles: dict[str, str]) -> list[str]:
     """The lines under the panels."""
     by = {entry["claim"]: entry for entry in judged}
-    where = ", ".join(f"{mixes.short(size)} parameters and {mixes.short(tokens)} tokens" for size, tokens in cells)
+    where = ", ".join(f"{short(size)} parameters and {short(tokens)} tokens" for size, tokens in cells)
 
     def sign(name: str) -> str:
         if "signs" not in by[name]:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from papers.mixtures import mixes
+from papers.mixtures.arms import label, short
 from papers.mixtures.mixes import COLOURS, KINDS, MARKERS
 from scripts.lib import claims as claims_
 from scripts.lib import figures
@@ -384,7 +385,7 @@ def look(name: str) -> dict[str, object]:
     if name == TEST:
         return {"color": "#888888", "label": "held-out", "linestyle": (0, (2, 1.2))}
     kind = KIND.get(name, name.partition("-")[0])
-    return {"color": COLOURS[kind], "label": mixes.label(name)}
+    return {"color": COLOURS[kind], "label": label(name)}
 
 
 def rank_panel(axis: "Axes", table: pd.DataFrame) -> None:
@@ -399,7 +400,7 @@ def rank_panel(axis: "Axes", table: pd.DataFrame) -> None:
     axis.set_ylabel("frequency", labelpad=1)
     axis.legend(frameon=False, loc="lower left", handlelength=1.8, borderpad=0.1, labelspacing=0.25)
     n = table.loc[table["panel"] == "law", "n"]
-    mixes.titled(axis, "a: frequency by rank", f"n = {mixes.short(n.min())} to {mixes.short(n.max())} tokens; dotted: laws")
+    mixes.titled(axis, "a: frequency by rank", f"n = {short(n.min())} to {short(n.max())} tokens; dotted: laws")
 
 
 def divergence_panel(axis: "Axes", table: pd.DataFrame) -> None:
@@ -414,10 +415,10 @@ def divergence_panel(axis: "Axes", table: pd.DataFrame) -> None:
             axis.bar(x, of["y"], 0.62, color=colours, alpha=0.75)
             axis.errorbar(x, of["y"], mixes.bars(of), fmt="none", color="black", elinewidth=0.8)
         else:
-            marker, label = marks[variant]
+            marker, words = marks[variant]
             place = x + 0.18 * (list(marks).index(variant) - 1)
-            axis.plot(place, of["y"], marker, color="black", markerfacecolor="white", markersize=3, label=label)
-    axis.set_xticks(range(len(names)), [mixes.label(name).replace(" ", "\n") for name in names])
+            axis.plot(place, of["y"], marker, color="black", markerfacecolor="white", markersize=3, label=words)
+    axis.set_xticks(range(len(names)), [label(name).replace(" ", "\n") for name in names])
     axis.set_xlim(-0.6, len(names) - 0.4)
     axis.set_ylim(0, 1.42 * mine["y"].max())
     axis.set_ylabel("KL from held-out text, nats", labelpad=1)
@@ -462,11 +463,11 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, found: Found) -> None:
     for _, one in mine.iterrows():
         kind = KIND.get(one["name"], one["name"].partition("-")[0])
         axis.plot(one["x"], one["y"], MARKERS[kind], color=COLOURS[kind], markersize=4)
-        axis.annotate(mixes.label(one["name"]), (one["x"], one["y"]), (3, 2), textcoords="offset points", fontsize=6.5)
+        axis.annotate(label(one["name"]), (one["x"], one["y"]), (3, 2), textcoords="offset points", fontsize=6.5)
     axis.margins(x=0.22, y=0.14)
     axis.set_xlabel("KL(test || training), nats", labelpad=1)
     axis.set_ylabel("held-out loss, nats a token", labelpad=1)
-    where = f"{mixes.short(found.parameters)} parameters, {mixes.short(found.tokens)} tokens"
+    where = f"{short(found.parameters)} parameters, {short(found.tokens)} tokens"
     mixes.titled(axis, "divergence and loss", f"n = {len(mine)} arms; {where}")
 
 
@@ -477,7 +478,7 @@ def published_panel(axis: "Axes", table: pd.DataFrame, tokens: float) -> None:
         kind = KIND.get(one["name"], one["name"].partition("-")[0])
         hollow = {} if one["name"] == "cc" else {"markerfacecolor": "white"}
         axis.plot(one["y"], -one["x"], MARKERS[kind], color=COLOURS[kind], markersize=4, **hollow)
-    axis.set_yticks(-mine["x"], [mixes.label(name) for name in mine["name"]])
+    axis.set_yticks(-mine["x"], [label(name) for name in mine["name"]])
     axis.tick_params(axis="y", length=0, labelsize=6.5)
     axis.set_xlabel("loss by Table 4, nats", labelpad=1)
     mixes.titled(axis, "published losses", f"1B model, {tokens:g}B tokens; filled: CC")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from papers.mixtures import arms as arms_
+from papers.mixtures.arms import short
 from scripts.lib import figures
 
 if TYPE_CHECKING:
@@ -23,15 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = {"run", "sweep", "world", "arm", "kind", "share", "generator", "size", "parameters", "tokens", "seed", "macro"}
-KINDS = ("hq", "qa", "txbk")
-NAMES = {"natural": "CC", "hq": "HQ", "qa": "QA", "txbk": "TXBK", "filtered": "filtered CC"}
-COLOURS = {
-    "natural": figures.COLOURS["black"],
-    "hq": figures.COLOURS["blue"],
-    "qa": figures.COLOURS["orange"],
-    "txbk": figures.COLOURS["vermilion"],
-    "filtered": figures.GREY,
-}
+KINDS = tuple(arms_.KINDS)
+NAMES = {"natural": "CC", **arms_.KINDS, "filtered": "filtered CC"}
+COLOURS = {"natural": arms_.COLOURS["cc"], **arms_.COLOURS}
 MARKERS = {"natural": "o", "hq": "s", "qa": "^", "txbk": "v", "filtered": "D"}
 COVER = (
     "training seeds (weights and order of the text), paired across arms; not another writing of the synthetic text, nor other "
@@ -82,14 +78,6 @@ def of_world(runs: pd.DataFrame, world: str, generator: str) -> pd.DataFrame:
     """The runs of one world whose synthetic text, where they have any, was written by one generator."""
     written = runs["kind"].isin(KINDS)
     return runs[(runs["world"] == world) & (~written | (runs["generator"] == generator))]
-
-
-def label(arm: str) -> str:
-    """The paper's name of an arm: ``label("hq-33")`` is ``33% HQ``, ``label("qa-100")`` is ``QA``."""
-    kind, _, share = arm.partition("-")
-    kind = {"cc": "natural"}.get(kind, kind)
-    name = NAMES.get(kind, kind)
-    return name if share in ("", "100") else f"{share}% {name}"
 
 
 # --- losses and their noise ---------------------------------------------------------------------------------------------------
@@ -190,14 +178,6 @@ def drawn(cell: Cell, draws: int, seed: int) -> np.ndarray:
 
 
 # --- words --------------------------------------------------------------------------------------------------------------------
-
-
-def short(number: float) -> str:
-    """A number of tokens or parameters in few characters: ``short(1_090_000)`` is ``1.09M``."""
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{letter}"
-    return f"{number:.3g}"
 
 
 def said(entry: dict, what: str, unit: str = "nats", digits: int = 3) -> str:

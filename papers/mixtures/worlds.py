@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from papers.mixtures import mixes
+from papers.mixtures.arms import label
 from papers.mixtures.mixes import BAND, COLOURS, COVER, KINDS, MARKERS
 from scripts.lib import claims as claims_
 from scripts.lib import figures
@@ -134,7 +135,7 @@ def world_panel(axis: "Axes", table: pd.DataFrame, world: str, tolerance: float)
     if world in ("null", "clean"):
         axis.axvspan(-tolerance, tolerance, color="#bbbbbb", alpha=0.4, linewidth=0, zorder=0)
     axis.axvline(0, color="#888888", linewidth=0.7, zorder=0)
-    axis.set_yticks([-i for i in range(len(mine))], [mixes.label(arm) for arm in mine["arm"]])
+    axis.set_yticks([-i for i in range(len(mine))], [label(arm) for arm in mine["arm"]])
     axis.tick_params(axis="y", length=0, labelsize=6.5)
     axis.set_ylim(0.7 - max(len(mine), 1), 0.7)
     axis.set_xlabel("loss less CC's, nats (left: better)", labelpad=1)
@@ -152,7 +153,7 @@ def footer(judged: list[dict]) -> list[str]:
     by = {entry["claim"]: entry for entry in judged}
 
     def of(name: str) -> str:
-        return f" ({mixes.label(by[name]['arm'])} of {by[name]['arms']})" if "arm" in by[name] else ""
+        return f" ({label(by[name]['arm'])} of {by[name]['arms']})" if "arm" in by[name] else ""
 
     return [
         "Not in the paper: worlds whose outcome is known, to show that verdicts can fail. Bands: what is called no difference.",

@@ -78,8 +78,3 @@ def test_a_wrong_table_is_refused_by_name(tmp_path):
     table.loc[2, "macro"] = np.nan
     with pytest.raises(ValueError, match=table.loc[2, "run"]):
         mixes.read_runs(mixed.saved(table, tmp_path / "runs.csv"))
-
-
-def test_words():
-    assert [mixes.label(arm) for arm in ("cc", "hq-33", "qa-100", "filtered")] == ["CC", "33% HQ", "QA", "filtered CC"]
-    assert (mixes.short(1_090_000), mixes.short(3e9), mixes.short(999)) == ("1.09M", "3B", "999")
