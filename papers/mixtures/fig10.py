@@ -306,8 +306,8 @@ def fig10(
     most = table.loc[table["panel"] == "trace", "y"].max()
     panels = [partial(trace_panel, table=table, arm=arm, row=row, most=most) for arm in arms]
     number = int((np.char.find(stream.text.astype(str), row["break"]) >= 0).sum())
-    rows = [(layer, panels[i : i + 2]) for i in range(0, len(panels), 2)]
-    rows.append((layer, [partial(frequency_panel, table=table), partial(breaks_panel, table=table, number=number)]))
+    rows = [("" if i else layer, panels[i : i + 2]) for i in range(0, len(panels), 2)]
+    rows.append(("", [partial(frequency_panel, table=table), partial(breaks_panel, table=table, number=number)]))
     missing = [arm for arm in row["arms"] if arm not in stream.nats]
     figure = mixes.sheet(rows, footer(verdicts, stream, missing, row))
     n = f"{len(stream.token):,} tokens, {len(stream.domains)} domains, {len(arms)} arms, {stream.seeds} seeds"

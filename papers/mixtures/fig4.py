@@ -449,7 +449,7 @@ def fig4(
                 [partial(derived_loss, table=of["derived loss"]), partial(derived_best, table=of["derived best"])],
             ),
             (layer, [partial(best_panel, table=of.get("best", none), kind=kind, sizes=sizes) for kind in KINDS]),
-            (layer, [partial(loss_panel, table=of.get("loss", none), kind=kind) for kind in KINDS]),
+            ("", [partial(loss_panel, table=of.get("loss", none), kind=kind) for kind in KINDS]),
         ],
         footer(verdicts, searches),
     )

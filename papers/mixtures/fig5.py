@@ -241,7 +241,7 @@ def fig5(runs: str, claims: str, pdf: str, png: str, csv: str, judged: str, *, r
     figure = mixes.sheet(
         [
             (layer, [partial(loss_panel, table=table, style=style) for style in STYLES]),
-            (layer, [partial(difference_panel, table=table, style=style, tolerance=tolerance) for style in STYLES]),
+            ("", [partial(difference_panel, table=table, style=style, tolerance=tolerance) for style in STYLES]),
         ],
         footer(verdicts, cells, shares, roles),
     )

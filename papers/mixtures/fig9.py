@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from papers.mixtures import mixes
-from papers.mixtures.arms import label, short
+from papers.mixtures.arms import label, short, spread
 from papers.mixtures.mixes import COLOURS, KINDS, MARKERS
 from scripts.lib import claims as claims_
 from scripts.lib import figures
@@ -389,25 +389,31 @@ def look(name: str) -> dict[str, object]:
 
 
 def rank_panel(axis: "Axes", table: pd.DataFrame) -> None:
-    """Frequency by rank, and the fitted laws dotted."""
+    """Frequency by rank, and the fitted laws as thin lines."""
+    slopes = table[table["panel"] == "law"].set_index("name")["x"]
     for name, line in table[table["panel"] == "rank"].groupby("name", sort=False):
-        axis.plot(line["x"], line["y"], linewidth=1.0, **look(name))
+        how = {**look(name), "label": f"{look(name)['label']}, s = {slopes[name]:.2f}"}
+        axis.plot(line["x"], line["y"], linewidth=2.2, alpha=0.45, **how)
     for name, line in table[table["panel"] == "fit"].groupby("name", sort=False):
-        axis.plot(line["x"], line["y"], color=look(name)["color"], linewidth=0.8, linestyle=(0, (1, 2)))
+        axis.plot(line["x"], line["y"], color=look(name)["color"], linewidth=0.7)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("rank of token", labelpad=1)
     axis.set_ylabel("frequency", labelpad=1)
     axis.legend(frameon=False, loc="lower left", handlelength=1.8, borderpad=0.1, labelspacing=0.25)
     n = table.loc[table["panel"] == "law", "n"]
-    mixes.titled(axis, "a: frequency by rank", f"n = {short(n.min())} to {short(n.max())} tokens; dotted: laws")
+    mixes.titled(axis, "a: frequency by rank", f"n = {short(n.min())} to {short(n.max())} tokens; thin: laws")
 
 
 def divergence_panel(axis: "Axes", table: pd.DataFrame) -> None:
     """Divergence of pure texts from the held-out text: bars KL(test || training), marks the other variants."""
     mine = table[(table["panel"] == "divergence") & table["name"].isin([*SYNTHETIC, "cc", "filtered"])]
     names = list(dict.fromkeys(mine["name"]))
-    marks = {"forward-one": ("o", "1 added"), "backward-small": ("s", "other direction"), "backward-one": ("D", "both")}
+    marks = {
+        "forward-one": ("o", "1 added"),
+        "backward-small": ("s", "other direction"),
+        "backward-one": ("D", "other, 1 added"),
+    }
     for variant, of in mine.groupby("variant", sort=False):
         x = np.array([names.index(name) for name in of["name"]], float)
         if variant == "forward-small":
@@ -460,11 +466,18 @@ def marks_panel(axis: "Axes", table: pd.DataFrame) -> None:
 def loss_panel(axis: "Axes", table: pd.DataFrame, found: Found) -> None:
     """Divergence against loss, an arm a point."""
     mine = table[table["panel"] == "loss"]
-    for _, one in mine.iterrows():
+    low, high = mine["y"].min(), mine["y"].max()
+    room = max(high - low, 1e-9)
+    heights = spread(mine["y"].to_numpy(), 0.085 * room, low - 0.1 * room, high + 0.1 * room)
+    for (_, one), place in zip(mine.iterrows(), heights, strict=True):
         kind = KIND.get(one["name"], one["name"].partition("-")[0])
         axis.plot(one["x"], one["y"], MARKERS[kind], color=COLOURS[kind], markersize=4)
-        axis.annotate(label(one["name"]), (one["x"], one["y"]), (3, 2), textcoords="offset points", fontsize=6.5)
-    axis.margins(x=0.22, y=0.14)
+        words = {"textcoords": "offset points", "fontsize": 6.5, "va": "center", "color": COLOURS[kind]}
+        axis.annotate(label(one["name"]), (one["x"], place), (5, 0), **words)
+    axis.set_xscale("log")
+    left, right = mine["x"].min(), mine["x"].max()
+    axis.set_xlim(left / (right / left) ** 0.1, right * (right / left) ** 0.3)
+    axis.set_ylim(low - 0.16 * room, high + 0.16 * room)
     axis.set_xlabel("KL(test || training), nats", labelpad=1)
     axis.set_ylabel("held-out loss, nats a token", labelpad=1)
     where = f"{short(found.parameters)} parameters, {short(found.tokens)} tokens"
@@ -541,9 +554,9 @@ def fig9(
     figure = mixes.sheet(
         [
             (layer, [partial(panel, table=table) for panel in (rank_panel, divergence_panel)]),
-            (layer, [partial(panel, table=table) for panel in (sorted_panel, marks_panel)]),
+            ("", [partial(panel, table=table) for panel in (sorted_panel, marks_panel)]),
             (
-                f"{layer} (left); published layer (right)",
+                "reproduced layer (left); published layer (right)",
                 [partial(loss_panel, table=table, found=found), partial(published_panel, table=table, tokens=tokens)],
             ),
         ],

@@ -184,8 +184,9 @@ def said(entry: dict, what: str, unit: str = "nats", digits: int = 3) -> str:
     """A claim in a footer: what was asked, what was found with its interval, the verdict in capitals."""
     if not math.isfinite(entry["high"] - entry["low"]):
         return f"{what}: {entry['verdict'].upper()}{' (' + entry['why'] + ')' if 'why' in entry else ''}."
-    numbers = [f"{entry[key]:+.{digits}f}".replace("-", "\u2212") for key in ("estimate", "low", "high")]
-    return f"{what}: {numbers[0]} [{numbers[1]}, {numbers[2]}]{' ' if unit else ''}{unit}, {entry['verdict'].upper()}."
+    numbers = [f"{round(entry[key], digits) + 0.0:+.{digits}f}" for key in ("estimate", "low", "high")]
+    found = f"{numbers[0]} [{numbers[1]}, {numbers[2]}]".replace("-", "\u2212")
+    return f"{what}: {found}{' ' if unit else ''}{unit}, {entry['verdict'].upper()}."
 
 
 def seeds_of(cells: Iterable[Cell]) -> str:
@@ -201,32 +202,33 @@ Panel = Callable[["Axes"], None]
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[Panel]]], lines: Iterable[str], *, tall: float = 1.62) -> "Figure":
-    """A figure of rows of panels, each under words that say its layer and as wide as the page; a footer of wrapped lines."""
+    """A figure of rows of panels, as wide as the page, under words that say their layer (where there are any); a footer."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     lines = [line for part in lines for line in textwrap.wrap(part, 131)]
-    above, below, left, words = 0.52, 0.44, 0.6, 0.12 + 0.137 * len(lines)  # inches
-    height = len(rows) * (above + tall + below) + words
+    below, left, words = 0.44, 0.6, 0.12 + 0.137 * len(lines)  # inches
+    above = [0.54 if layer else 0.38 for layer, _ in rows]
+    height = sum(above) + len(rows) * (tall + below) + words
     with matplotlib.rc_context(figures.STYLE):
-        figure = plt.figure(figsize=(figures.WIDTH, height))
-        for i, (layer, panels) in enumerate(rows):
+        figure, top = plt.figure(figsize=(figures.WIDTH, height)), height
+        for (layer, panels), over in zip(rows, above, strict=True):
+            figure.text(0.012, (top - 0.05) / height, layer, va="top", fontsize=7.5, style="italic", color=figures.INK)
             width = (figures.WIDTH - 0.1) / len(panels) - left
-            top = height - i * (above + tall + below) - above
-            figure.text(0.012, (top + above - 0.05) / height, layer, va="top", fontsize=7.5, style="italic", color=figures.INK)
             for j, panel in enumerate(panels):
-                x = left + j * (width + left)
-                place = x / figures.WIDTH, (top - tall) / height, (width - 0.06) / figures.WIDTH, tall / height
+                x, y = left + j * (width + left), top - over - tall
+                place = x / figures.WIDTH, y / height, (width - 0.06) / figures.WIDTH, tall / height
                 panel(figure.add_axes(place))
+            top -= over + tall + below
         figures.footer(figure, lines)
     return figure
 
 
 def titled(axis: "Axes", title: str, under: str) -> None:
     """A panel's title, and a small line below it."""
-    axis.set_title(title, fontweight="bold", pad=11)
+    axis.set_title(title, fontweight="bold", pad=12)
     figures.under_title(axis, under)
 
 

@@ -138,6 +138,7 @@ def world_panel(axis: "Axes", table: pd.DataFrame, world: str, tolerance: float)
     axis.set_yticks([-i for i in range(len(mine))], [label(arm) for arm in mine["arm"]])
     axis.tick_params(axis="y", length=0, labelsize=6.5)
     axis.set_ylim(0.7 - max(len(mine), 1), 0.7)
+    axis.locator_params(axis="x", nbins=5)
     axis.set_xlabel("loss less CC's, nats (left: better)", labelpad=1)
     if mine.empty:
         axis.set_xlim(-1, 1)
@@ -180,7 +181,7 @@ def worlds(runs: str, claims: str, pdf: str, png: str, csv: str, judged: str, *,
     panels = [
         partial(world_panel, table=numbers, world=world, tolerance=entries["worlds-null"]["tolerance"]) for world in names
     ]
-    figure = mixes.sheet([(layer, panels[:2]), (layer, panels[2:])], footer(verdicts))
+    figure = mixes.sheet([(layer, panels[:2]), ("", panels[2:])], footer(verdicts))
     n = f"{len(numbers)} differences of {numbers['world'].nunique()} worlds"
     about = {"artifact": "worlds", "code": code, "cover": COVER, "n": n}
     figures.publish(figure, numbers, verdicts, pdf, png, csv, judged, row=row, **about)

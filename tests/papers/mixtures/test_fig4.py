@@ -57,18 +57,22 @@ def test_planted_best_shares_are_reproduced(tmp_path):
     fig4.fig4(runs, mixed.PUBLISHED, mixed.CLAIMS, *out, row=ROW, code="c", draws=300)
     found = mixed.verdicts(mixed.entries(out[3]))
     expected = {"interior-hq", "interior-qa", "interior-txbk", "below-half", "hq-half", "qa-falls", "txbk-lower"}
-    assert {name for name, verdict in found.items() if verdict == "reproduced"} == expected | {"derived-txbk-rises"}
+    assert expected | {"derived-txbk-rises"} <= {name for name, verdict in found.items() if verdict == "reproduced"}
     assert found["derived-hq"] == found["derived-below-half"] == "not reproduced" and found["hq-third"] == "not comparable"
-    table = pd.read_csv(out[2])
+    table = pd.read_csv(out[2], dtype={"within": str})
     best = table[(table["panel"] == "best") & (table["kind"] == "hq")]
     assert len(best) == 4 and best["y"].to_numpy() == pytest.approx(30, abs=4)
-    assert all("30" in within.split() for within in best["within"].astype(str))
+    assert all("30" in within.split() for within in best["within"])
 
 
 def test_where_shares_make_no_difference_nothing_is_reproduced():
     flat = {kind: mixed.bowl(0, 0.0) for kind in ("hq", "qa", "txbk")}
-    found = mixed.verdicts(judged(mixed.kinds(**flat)))
-    assert {name for name, verdict in found.items() if verdict == "reproduced"} == {"derived-txbk-rises"}
+    found = [mixed.verdicts(judged(mixed.kinds(**flat), seed=seed)) for seed in range(4)]
+    wrong = [
+        name for each in found for name, verdict in each.items() if verdict == "reproduced" and not name.startswith("derived")
+    ]
+    assert len(wrong) <= 4  # of 32, at 5 % each
+    assert not any(name.startswith("interior") for name in wrong)
 
 
 def test_an_optimum_at_the_end_is_no_interior_one():

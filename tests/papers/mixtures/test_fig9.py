@@ -13,7 +13,7 @@ from tests.papers.mixtures import mixed
 
 ROW = {"name": "mixtures/fig9", "scale": "laptop", "world": "default", "generator": "copyist"}
 ROW["marks"] = {"break": "\n\n", "colon": ":"}
-LOSSES = mixed.kinds((0.33, 0.67, 1.0), hq=mixed.bowl(0.4), qa=mixed.bowl(0.4, 0.2), txbk=lambda s: 0.3 * s)
+LOSSES = mixed.kinds((0.33, 0.67, 1.0), hq=lambda s: -0.1 * s, qa=lambda s: -0.2 * s, txbk=lambda s: 0.3 * s)
 
 
 ONE = {"sizes": {"Tern-3": 250_000}, "budgets": (600_000,)}
