@@ -1,12 +1,12 @@
 """What the figures of mixtures share: arms and how they look, printed laws, the runs table, fits with their draws, labels.
 
-Reads papers/mixtures/published.yaml and results/{scale}/mixtures/runs.csv (one line a trained model: run, sweep, world, arm, kind,
-share, generator, size, parameters, non_embedding, tokens, seed, macro, pooled). An arm is named after its kind of synthetic
-text and the per cent of it: cc is none, hq-33 a third, hq-100 all.
+Reads papers/mixtures/published.yaml and results/{scale}/mixtures/runs.csv (one line a trained model: run, sweep, world, arm,
+kind, share, generator, size, parameters, non_embedding, tokens, seed, macro, pooled). An arm is named after its kind of
+synthetic text and the per cent of it: cc is none, hq-33 a third, hq-100 all.
 
-Every figure has two layers. *Published* is what the paper's printed laws say, exactly. *Reproduced* is what this workflow's runs
-at the active scale say, with intervals of scripts.lib.laws.bootstrap. Tokens and parameters are in billions in laws and plain
-numbers in the runs table and in tables of plotted numbers.
+Every figure has two layers. *Published* is what the paper's printed laws say, exactly. *Reproduced* is what this workflow's
+runs at the active scale say, with intervals of scripts.lib.laws.bootstrap. Tokens and parameters are in billions in laws and
+plain numbers in the runs table and in tables of plotted numbers.
 """
 
 from collections.abc import Callable, Iterable
@@ -86,39 +86,43 @@ def read_published(path: str | Path) -> Printed:
 
     known = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     zero = dict.fromkeys(Law._fields, 0.0)
-    of = {axis: {arm: Law(**{**zero, **both[axis]}) for arm, both in known["laws"].items()} for axis in ("tokens", "parameters")}
+    of = {
+        axis: {arm: Law(**{**zero, **both[axis]}) for arm, both in known["laws"].items()} for axis in ("tokens", "parameters")
+    }
     return Printed(of["tokens"], of["parameters"], known)
 
 
-def read_runs(path: str | Path, row: dict, worlds: Iterable[str] | None = None) -> pd.DataFrame:
+def read_runs(path: str | Path, row: dict) -> pd.DataFrame:
     """The runs that a figure's row asks for, with their loss in a column ``loss``; there may be none.
 
-    A row has arms, world, generator, and where one of them is fixed size (a name) or tokens (a number). Runs that several sweeps
-    share are taken once. ``worlds`` stand in the place of the row's; of another than the row's a generator is not asked.
+    A row has arms, world, generator, and where one of them is fixed size (a name) or tokens (a number). A run that two sweeps
+    have alike is taken once.
 
     Raises:
         ValueError: naming the file and the columns that are missing, or the run whose loss is no number above 0.
     """
     names = {"size": str, "generator": str, "world": str, "arm": str}
-    table = pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])  # by default "null", a world, is a missing value
+    table = pd.read_csv(
+        path, dtype=names, keep_default_na=False, na_values=[""]
+    )  # by default "null", a world, is a missing value
     if missing := sorted(COLUMNS - set(table)):
         raise ValueError(f"{path}: columns {missing}: expected the runs table's, found {sorted(table)}")
     if not (sound := np.isfinite(table[LOSS]) & (table[LOSS] > 0)).all():
         raise ValueError(f"{path}: run {table.loc[~sound, 'run'].iloc[0]}, column {LOSS}: expected nats a token above 0")
-    chosen = table["arm"].isin(row["arms"]) & table["world"].isin([row["world"]] if worlds is None else worlds)
-    chosen &= table["arm"].isin(NATURAL) | (table["generator"] == row["generator"]) | (table["world"] != row["world"])
+    chosen = table["arm"].isin(row["arms"]) & (table["world"] == row["world"])
+    chosen &= table["arm"].isin(NATURAL) | (table["generator"] == row["generator"])
     for key in ("size", "tokens"):
         if key in row:
             chosen &= table[key] == row[key]
-    mine = table[chosen].drop_duplicates(["world", "arm", "parameters", "tokens", "seed"])
-    return mine.assign(loss=mine[LOSS]).sort_values(["world", "arm", "parameters", "tokens", "seed"], ignore_index=True)
+    mine = table[chosen].drop_duplicates(["arm", "parameters", "tokens", "seed"])
+    return mine.assign(loss=mine[LOSS]).sort_values(["arm", "parameters", "tokens", "seed"], ignore_index=True)
 
 
 # --- fits -------------------------------------------------------------------------------------------------------------------
 
 
 class Fitted(NamedTuple):
-    """Laws fitted to runs, D and N in billions, and draws of them that are paired across arms; arms without a fit are in neither."""
+    """Laws fitted to runs, D and N in billions, and draws of them, paired across arms; arms without a fit are in neither."""
 
     runs: pd.DataFrame
     laws: dict[str, Law]
@@ -127,6 +131,12 @@ class Fitted(NamedTuple):
     def has(self, *arms: str) -> bool:
         """Whether all these arms have a law."""
         return set(arms) <= set(self.laws)
+
+    def ends(self, axis: str) -> tuple[float, float]:
+        """The least and the largest size or budget, in billions, that all arms with a law have; NaN without any."""
+        of = [set(self.runs.loc[self.runs["arm"] == arm, axis]) for arm in self.laws]
+        shared = sorted(set.intersection(*of)) if of else []
+        return (shared[0] / BILLION, shared[-1] / BILLION) if shared else (np.nan, np.nan)
 
     def loss(self, arm: str, N: np.ndarray | float | None = None, D: np.ndarray | float | None = None) -> tuple:
         """Predicted loss of an arm, points, and its draws, (draws, points)."""
@@ -146,8 +156,8 @@ def in_billions(runs: pd.DataFrame) -> pd.DataFrame:
 def enough(runs: pd.DataFrame, arms: Iterable[str], fit: Callable) -> list[str]:
     """The arms with enough runs for a law and its interval.
 
-    A law of one axis has three numbers, so that it takes four different budgets (or sizes) before anything is left to tell whether
-    it holds; a joint law takes three of each, and six different runs.
+    A law of one axis has three numbers, so that it takes four different budgets (or sizes) before anything is left to tell
+    whether it holds; a joint law takes three of each, and six different runs.
     """
     axes = laws.COLUMNS[fit]
     least, cells = (3, 6) if len(axes) > 1 else (4, 4)
@@ -175,7 +185,8 @@ def counted(runs: pd.DataFrame) -> str:
         return "no runs"
     seeds = runs.groupby(["arm", "parameters", "tokens"])["seed"].nunique()
     each = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    return f"n {len(runs)} runs, {runs['arm'].nunique()} arms, {each} seed{'s' if seeds.max() > 1 else ''} each"
+    arms = runs["arm"].nunique()
+    return f"n {len(runs)} runs, {arms} arm{'s' * (arms > 1)}, {each} seed{'s' * bool(seeds.max() > 1)} each"
 
 
 # --- what is judged ---------------------------------------------------------------------------------------------------------
@@ -221,6 +232,8 @@ def said(entry: dict, digits: int = 3) -> str:
     if "lacking" in entry:
         return f"{entry['verdict']} ({entry['lacking']})"
     numbers = [f"{entry[key]:+.{digits}f}" for key in ("estimate", "low", "high")]
+    if entry["low"] == entry["high"]:
+        return f"{numbers[0]}, {entry['verdict']}"
     return f"{numbers[0]} [{numbers[1]}, {numbers[2]}], {entry['verdict']}"
 
 

@@ -1,15 +1,14 @@
 """Figure 1 of arXiv 2510.01631: loss by training tokens of one model size, ten arms of natural and synthetic text.
 
-Reads published.yaml (Table 4's laws), results/{scale}/mixtures/runs.csv and claims.yaml. Makes fig1.pdf and fig1.png (the printed
-laws to 8T tokens and our own runs and fits, as losses and as differences from natural text; controls), fig1.csv (every plotted number)
-and fig1.claims.json.
+Reads published.yaml (Table 4's laws), results/{scale}/mixtures/runs.csv and claims.yaml. Makes fig1.pdf and fig1.png (the
+printed laws to 8T tokens and our own runs and fits, as losses and as differences from natural text), fig1.csv (every plotted
+number) and fig1.claims.json.
 """
 
 import numpy as np
-import pandas as pd
 
 from papers.mixtures import arms as arms_
-from papers.mixtures import controls, scaling
+from papers.mixtures import scaling
 from papers.mixtures.arms import BILLION, REPHRASED, Fitted, Printed, exact, nothing
 from scripts.lib import claims as claims_
 from scripts.lib import figures, laws
@@ -45,9 +44,9 @@ def published(printed: Printed) -> dict[str, dict]:
 
 
 def reproduced(found: Fitted, printed: Printed, claims: dict[str, dict]) -> dict[str, dict]:
-    """What our runs say, through the laws fitted to them, at their least and their largest budget."""
+    """What our runs say, through the laws fitted to them, at the least and the largest budget that all arms have."""
     levels = {name: claim.get("level") for name, claim in claims.items()}
-    least, most = (float(end) / BILLION for end in (found.runs["tokens"].min(), found.runs["tokens"].max()))
+    least, most = found.ends("tokens")
 
     def less(name: str, arm: str, at: float) -> dict:
         if not found.has(arm, "cc"):
@@ -86,7 +85,7 @@ def _order(found: Fitted, printed: Printed, levels: dict[str, float]) -> dict[st
         return {name: nothing("fewer than four arms with a law") for name in ("fig1-order", "fig1-order-published")}
     from scipy.stats import rankdata
 
-    ours, theirs = found.runs["tokens"].max() / BILLION, printed.known["ranges"]["tokens"]["held_out"]
+    ours, theirs = found.ends("tokens")[1], printed.known["ranges"]["tokens"]["held_out"]
     order = rankdata([laws.value(printed.tokens[arm], D=theirs) for arm in arms])
     both = [found.loss(arm, D=ours) for arm in arms]
     upper = np.triu_indices(len(arms), 1)
@@ -115,17 +114,23 @@ def footer(judged: list[dict], row: dict) -> list[str]:
         return by[f"fig1-published-{name}"]["verdict"]
 
     return [
-        "Left: the paper's printed laws (Table 4), exact. Right: " + figures.SCALES[row["scale"]] + ". Dots: runs, mean of seeds (below: "
-        "of differences from CC with the same seed); curves: L = E + B / D^beta, 95 % bands. Grey: where runs were trained, the rest is "
+        "Left: the paper's printed laws (Table 4), exact. Right: "
+        + figures.SCALES[row["scale"]]
+        + ". Dots: runs, mean of seeds (below: "
+        "of differences from CC with the same seed); curves: L = E + B / D^beta, 95 % bands. Grey: where runs were trained, "
+        "the rest is "
         "extrapolated. A percentage is the share of synthetic tokens, the rest is CC.",
         f"Prose against Table 4: 33% TXBK passes CC at {by['fig1-published-crossing']['estimate']:.1f}B (text: about 20B), "
-        f"{verdict('crossing')}; 67% TXBK stays worse to 200B, {verdict('txbk-67')}, and to 8T, {verdict('txbk-67-far')}; pure HQ not better to "
-        f"100B, {verdict('hq')}, and to 8T, {verdict('hq-far')}; pure QA not better to 100B, {verdict('qa')}; 67% beats 33% at large D for HQ, "
+        f"{verdict('crossing')}; 67% TXBK stays worse to 200B, {verdict('txbk-67')}, and to 8T, {verdict('txbk-67-far')}; pure "
+        "HQ not better to "
+        f"100B, {verdict('hq')}, and to 8T, {verdict('hq-far')}; pure QA not better to 100B, {verdict('qa')}; 67% beats 33% at "
+        "large D for HQ, "
         f"{verdict('67-better-hq')}, for QA, {verdict('67-better-qa')}.",
-        f"Ours, nats at the largest budget: rephrased mixtures below CC {said('fig1-mixtures')}; TXBK above CC {said('fig1-textbook')}; "
-        f"33% TXBK starts behind and passes CC, {by['fig1-textbook-crossing']['verdict']}; pure HQ not better {said('fig1-hq')}; pure QA "
-        f"{said('fig1-qa')}. Controls (bottom; number of seeds): null world {by['fig1-null']['verdict']}, clean {by['fig1-clean']['verdict']}, "
-        f"adverse {by['fig1-adverse']['verdict']}, 33% HQ beats filtered text {by['fig1-filtered']['verdict']}.",
+        f"Ours, nats at the largest budget: rephrased mixtures below CC {said('fig1-mixtures')}; TXBK above CC "
+        f"{said('fig1-textbook')}; "
+        f"33% TXBK starts behind and passes CC, {by['fig1-textbook-crossing']['verdict']}; pure HQ not better "
+        f"{said('fig1-hq')}; pure QA "
+        f"{said('fig1-qa')}.",
         f"Intervals cover {arms_.COVER}.",
     ]
 
@@ -138,16 +143,11 @@ def fig1(runs: str, published_: str, claims: str, pdf: str, png: str, csv: str, 
     printed, entries = arms_.read_published(published_), claims_.read_claims(claims, "fig1")
     mine = arms_.read_runs(runs, row)
     found = arms_.fitted(mine, row, laws.fit_tokens, "fig1")
-    beside = arms_.read_runs(runs, {**row, "arms": [*row["arms"], "filtered"]}, controls.WORLDS)
-    findings = {**published(printed), **reproduced(found, printed, entries), **controls.findings(beside, entries)}
+    findings = {**published(printed), **reproduced(found, printed, entries)}
     verdicts = claims_.judge(entries, arms_.with_levels(findings, entries), row["scale"])
-    strip = controls.plotted(beside)
-    strip = strip[(strip["series"] != "default") | strip["arm"].isin(["filtered", "hq-33", "hq-100"])]
-    table = pd.concat([scaling.plotted(printed, found, row, "tokens"), strip], ignore_index=True)
-    words = scaling.Words("training tokens", "Table 4's laws, 1B model", f"model {row['size']}")
-    lines = footer(verdicts, row)
-    figure = scaling.draw(table, found, printed, "tokens", words, lines, below=0.2 + 0.15 * (len(strip) + strip["series"].nunique()))
-    controls.draw(figure.axes[-1], strip)
+    table = scaling.plotted(printed, found, row, "tokens")
+    words = scaling.Words("training tokens", "Table 4's laws, 1B model", f"model {row['size']}", "txbk-33")
+    figure = scaling.draw(table, found, printed, "tokens", words, footer(verdicts, row))
     about = {"artifact": "fig1", "code": code, "cover": arms_.COVER, "n": arms_.counted(mine)}
     figures.publish(figure, table, verdicts, pdf, png, csv, judged, row=row, **about)
 

@@ -1,8 +1,8 @@
 """Figure 2 of arXiv 2510.01631: loss by parameters at one token budget, ten arms of natural and synthetic text.
 
 Reads published.yaml (Table 5's laws, Table 1's shapes), results/{scale}/mixtures/runs.csv and claims.yaml. Makes fig2.pdf and
-fig2.png (the printed laws to 200B parameters and our own runs and fits, as losses and as differences from natural text), fig2.csv
-(every plotted number) and fig2.claims.json.
+fig2.png (the printed laws to 200B parameters and our own runs and fits, as losses and as differences from natural text),
+fig2.csv (every plotted number) and fig2.claims.json.
 """
 
 import numpy as np
@@ -28,7 +28,10 @@ def published(printed: Printed) -> dict[str, dict]:
         return float(scaling.at(by["cc"], axis, at) - scaling.at(by["txbk-33"], axis, at))
 
     tokens = known["tokens"]
-    labels = {label: sizes.counted(shape, printed.known["sizes"]["vocabulary"]) for label, shape in printed.known["sizes"]["models"].items()}
+    labels = {
+        label: sizes.counted(shape, printed.known["sizes"]["vocabulary"])
+        for label, shape in printed.known["sizes"]["models"].items()
+    }
 
     def matched(key: str) -> int:
         return sum(sizes.rounded(count[key]) == sizes.number(label) for label, count in labels.items())
@@ -60,7 +63,7 @@ def rises(printed: Printed, arm: str) -> float:
 
 def reproduced(found: Fitted, printed: Printed, claims: dict[str, dict]) -> dict[str, dict]:
     """What our runs say, through the laws fitted to them, at their largest size and in the middle of their sizes."""
-    least, most = (float(end) / BILLION for end in (found.runs["parameters"].min(), found.runs["parameters"].max()))
+    least, most = found.ends("parameters")
     middle = np.sqrt(least * most)
 
     def less(one: str, other: str, at: float) -> tuple:
@@ -108,15 +111,22 @@ def footer(judged: list[dict], printed: Printed, row: dict) -> list[str]:
         return by[f"fig2-published-{name}"]["verdict"]
 
     return [
-        "Left: the paper's printed laws (Table 5), exact. Right: " + figures.SCALES[row["scale"]] + ". Dots: runs, mean of seeds (below: "
-        "of differences from CC with the same seed); curves: L = E + A / N^alpha, 95 % bands. Grey: where models were trained, the rest "
+        "Left: the paper's printed laws (Table 5), exact. Right: "
+        + figures.SCALES[row["scale"]]
+        + ". Dots: runs, mean of seeds (below: "
+        "of differences from CC with the same seed); curves: L = E + A / N^alpha, 95 % bands. Grey: where models were trained, "
+        "the rest "
         "is extrapolated. N counts all parameters with one embedding matrix, as the paper's labels do.",
         f"Prose against the tables: pure HQ worse at all sizes, {verdict('hq')}; pure QA worse at large N (from "
-        f"{rises(printed, 'qa-100'):.1f}B on), {verdict('qa')}; 67% only marginally worse than 33%, HQ {verdict('67-marginal-hq')}, QA "
+        f"{rises(printed, 'qa-100'):.1f}B on), {verdict('qa')}; 67% only marginally worse than 33%, HQ "
+        f"{verdict('67-marginal-hq')}, QA "
         f"{verdict('67-marginal-qa')}; the advantage of 33% TXBK shrinks with N: from 1B to 3B {verdict('shrinks')}, beyond "
-        f"{verdict('shrinks-far')}. Table 1's labels as non-embedding parameters: {by['fig2-published-non-embedding']['estimate']:.0f} of 6, "
-        f"{verdict('non-embedding')}; with one embedding matrix {by['fig2-published-sizes']['estimate']:.0f} of 6, {verdict('sizes')}.",
-        f"Ours, nats at the largest size: pure HQ above CC {said('hq')}; pure QA {said('qa')}; 67% above 33%: HQ {said('67-worse-hq')}, QA "
+        f"{verdict('shrinks-far')}. Table 1's labels as non-embedding parameters: "
+        f"{by['fig2-published-non-embedding']['estimate']:.0f} of 6, "
+        f"{verdict('non-embedding')}; with one embedding matrix {by['fig2-published-sizes']['estimate']:.0f} of 6, "
+        f"{verdict('sizes')}.",
+        f"Ours, nats at the largest size: pure HQ above CC {said('hq')}; pure QA {said('qa')}; 67% above 33%: HQ "
+        f"{said('67-worse-hq')}, QA "
         f"{said('67-worse-qa')}, TXBK {said('textbook-share')}; 33% TXBK loses ground to CC as models grow {said('shrinks')}.",
         f"Intervals cover {arms_.COVER}.",
     ]
@@ -133,7 +143,7 @@ def fig2(runs: str, published_: str, claims: str, pdf: str, png: str, csv: str, 
     findings = {**published(printed), **reproduced(found, printed, entries)}
     verdicts = claims_.judge(entries, arms_.with_levels(findings, entries), row["scale"])
     table = scaling.plotted(printed, found, row, "parameters")
-    words = scaling.Words("parameters", "Table 5's laws, 50B tokens", f"{arms_.short(row['tokens'])} tokens")
+    words = scaling.Words("parameters", "Table 5's laws, 50B tokens", f"{arms_.short(row['tokens'])} tokens", "qa-100")
     figure = scaling.draw(table, found, printed, "parameters", words, footer(verdicts, printed, row))
     about = {"artifact": "fig2", "code": code, "cover": arms_.COVER, "n": arms_.counted(mine)}
     figures.publish(figure, table, verdicts, pdf, png, csv, judged, row=row, **about)

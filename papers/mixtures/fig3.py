@@ -1,12 +1,13 @@
 """Figure 3 of arXiv 2510.01631: the irreducible loss E of each arm, from a joint law of tokens and parameters.
 
-Reads published.yaml, results/{scale}/mixtures/runs.csv (all sizes and budgets) and claims.yaml. Makes fig3.pdf and fig3.png, fig3.csv
-(every plotted number) and fig3.claims.json.
+Reads published.yaml, results/{scale}/mixtures/runs.csv (all sizes and budgets) and claims.yaml. Makes fig3.pdf and fig3.png,
+fig3.csv (every plotted number) and fig3.claims.json.
 
-The joint coefficients are not printed, so that the paper's bars cannot be rebuilt and its sentences about them are not comparable at any
-scale. What can be asked is what its Tables 4 and 5 imply if they are slices of one additive law, as the paper assumes: with
-L = E + A / N^alpha + B / D^beta, Table 4's floor (of the 1B model) is E + A / 1^alpha and Table 5's (at 50B tokens) is E + B / 50^beta, with A
-and alpha from Table 5 and B and beta from Table 4. These two routes to E agree for most arms.
+The joint coefficients are not printed, so that the paper's bars cannot be rebuilt and its sentences about them are not
+comparable at any scale. What can be asked is what its Tables 4 and 5 imply if they are slices of one additive law, as the paper
+assumes: with L = E + A / N^alpha + B / D^beta, Table 4's floor (of the 1B model) is E + A / 1^alpha and Table 5's (at 50B
+tokens) is E + B / 50^beta, with A and alpha from Table 5 and B and beta from Table 4. These two routes to E agree for most
+arms.
 """
 
 import textwrap
@@ -54,7 +55,9 @@ def published(floors: dict[str, tuple[float, float]]) -> dict[str, dict]:
     out = {f"fig3-implied-{name}": one for name, one in found.items()}
     apart = max(abs(one - two) for one, two in floors.values())
     out["fig3-implied-routes"] = arms_.exact(apart)
-    return out | {name: nothing("no joint coefficient is printed") for name in ("fig3-published-below-cc", "fig3-published-lowest")}
+    return out | {
+        name: nothing("no joint coefficient is printed") for name in ("fig3-published-below-cc", "fig3-published-lowest")
+    }
 
 
 def reproduced(found: Fitted, claims: dict[str, dict]) -> dict[str, dict]:
@@ -77,7 +80,7 @@ def reproduced(found: Fitted, claims: dict[str, dict]) -> dict[str, dict]:
 
 
 def plotted(floors: dict[str, tuple[float, float]], found: Fitted) -> pd.DataFrame:
-    """Every plotted number: layer, series, arm, y (E, nats a token), low, high, n (runs), below_cc and lowest (shares of draws)."""
+    """Every plotted number: layer, series, arm, y (E, nats), low, high, n (runs), below_cc and lowest (shares of draws)."""
     lines = []
     for arm, both in floors.items():
         for series, y in zip(("Table 4", "Table 5"), both, strict=True):
@@ -110,7 +113,9 @@ def draw(table: pd.DataFrame, found: Fitted, lines: list[str]) -> "Figure":
     places = {arm: -i for i, arm in enumerate([*order, *sorted(set(table["arm"]) - set(order))])}
     with matplotlib.rc_context(figures.STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, height))
-        figure.subplots_adjust(left=0.11, right=0.86, top=1 - 0.42 / height, bottom=(0.137 * len(lines) + 0.48) / height, wspace=0.12)
+        figure.subplots_adjust(
+            left=0.11, right=0.86, top=1 - 0.42 / height, bottom=(0.137 * len(lines) + 0.48) / height, wspace=0.12
+        )
         for axis, layer in zip(axes, ("published", "reproduced"), strict=True):
             mine = table[table["layer"] == layer]
             axis.set_title(layer, fontweight="bold", pad=11)
@@ -156,13 +161,19 @@ def footer(judged: list[dict], row: dict) -> list[str]:
         return arms_.said(by[f"fig3-{name}"], 2)
 
     return [
-        "Left: not the paper's bars, whose joint coefficients are not printed, so that its sentences on them are not comparable: every arm "
-        "but pure QA below CC, 33% HQ lowest (the next sentence has pure QA below CC too). Instead what its two tables imply: two routes, up "
-        f"to {by['fig3-implied-routes']['estimate']:.2f} nats apart (within 0.03: {by['fig3-implied-routes']['verdict']}). Dashed: CC.",
-        f"Implied: mixtures below CC {said('implied-mixtures')}; pure HQ {said('implied-hq')}; pure TXBK {said('implied-txbk')}; pure QA "
+        "Left: not the paper's bars, whose joint coefficients are not printed, so that its sentences on them are not "
+        "comparable: every arm "
+        "but pure QA below CC, 33% HQ lowest (the next sentence has pure QA below CC too). Instead what its two tables imply: "
+        "two routes, up "
+        f"to {by['fig3-implied-routes']['estimate']:.2f} nats apart (within 0.03: {by['fig3-implied-routes']['verdict']}). "
+        "Dashed: CC.",
+        f"Implied: mixtures below CC {said('implied-mixtures')}; pure HQ {said('implied-hq')}; pure TXBK "
+        f"{said('implied-txbk')}; pure QA "
         f"above CC {said('implied-qa')}; 33% HQ lowest {said('implied-lowest')}. Brackets: from one route to the other.",
-        f"Right: {figures.SCALES[row['scale']]}; 95 % intervals, and how many of the redrawn fits have an arm below CC, or lowest of all. "
-        f"Mixtures below CC {said('mixtures')}; pure HQ {said('hq')}; pure TXBK {said('txbk')}; pure QA above CC {said('qa')}; 33% HQ "
+        f"Right: {figures.SCALES[row['scale']]}; 95 % intervals, and how many of the redrawn fits have an arm below CC, or "
+        "lowest of all. "
+        f"Mixtures below CC {said('mixtures')}; pure HQ {said('hq')}; pure TXBK {said('txbk')}; pure QA above CC {said('qa')}; "
+        "33% HQ "
         f"lowest {said('lowest')}.",
         f"Intervals cover {arms_.COVER}.",
     ]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 POINTS = 121  # of a drawn curve
 BEYOND = 4  # times the largest run: how far our own fits are drawn
 GIVEN = {"tokens": "D", "parameters": "N"}
+COLUMNS = {"published": 0.45, "reproduced": 3.93}  # inches: the left edge of a layer's panels; labels stand right of them
+ACROSS = 2.3  # inches: their width
 TICKS = {"tokens": [1, 10, 100, 1000, 8000], "parameters": [0.1, 1, 10, 50, 200]}  # billions, published layer
 
 
@@ -65,7 +67,7 @@ def off(found: Fitted, printed: Printed, axis: str, level: float) -> dict:
 
 
 def plotted(published: Printed, found: Fitted, row: dict, axis: str) -> pd.DataFrame:
-    """Every plotted number: layer, panel (loss, or difference from cc), series (law, run, fit, paired), arm, x, y, low, high, n.
+    """Every plotted number: layer, panel (loss, or difference from cc), series (law, run, fit, paired), arm, x, y, ends, n.
 
     x is a number of tokens or parameters, y nats a token. A fit's ``low`` and ``high`` are bounds at LEVEL; paired are
     differences of runs with the same seed from that of cc, mean over seeds.
@@ -75,7 +77,9 @@ def plotted(published: Printed, found: Fitted, row: dict, axis: str) -> pd.DataF
     x = np.geomspace(known["least"], known["extrapolated"], POINTS)
     for arm, law in printed.items():
         for panel, y in (("loss", at(law, axis, x)), ("difference", at(law, axis, x) - at(printed["cc"], axis, x))):
-            parts.append(pd.DataFrame({"layer": "published", "panel": panel, "series": "law", "arm": arm, "x": x * BILLION, "y": y}))
+            parts.append(
+                pd.DataFrame({"layer": "published", "panel": panel, "series": "law", "arm": arm, "x": x * BILLION, "y": y})
+            )
     runs = found.runs
     if len(runs):
         x = np.geomspace(runs[axis].min(), BEYOND * runs[axis].max(), POINTS) / BILLION
@@ -85,7 +89,8 @@ def plotted(published: Printed, found: Fitted, row: dict, axis: str) -> pd.DataF
         base = {"layer": "reproduced", "arm": arm}
         seen = {"x": cells[axis], "y": cells["mean"], "low": cells["min"], "high": cells["max"], "n": cells["size"]}
         parts.append(pd.DataFrame({**base, "panel": "loss", "series": "run", **seen}))
-        parts.append(_paired(runs, arm, axis).assign(**base, panel="difference", series="paired"))
+        if len(pairs := _paired(runs, arm, axis)):
+            parts.append(pairs.assign(**base, panel="difference", series="paired"))
         for panel, of in (("loss", ()), ("difference", ("cc",))):
             if found.has(arm, *of):
                 y, draws = found.less(arm, "cc", **{GIVEN[axis]: x}) if of else found.loss(arm, **{GIVEN[axis]: x})
@@ -111,47 +116,45 @@ class Words(NamedTuple):
     x: str  # name of the horizontal axis
     published: str  # under the published panels' title
     fixed: str  # what was held fixed in our runs
+    crosses: str = ""  # an arm whose passing of natural text is marked
 
 
-def draw(
-    table: pd.DataFrame, found: Fitted, published: Printed, axis: str, words: Words, lines: list[str], below: float = 0.0
-) -> "Figure":
-    """Loss above, difference from natural text under it; published left, reproduced right; footer.
-
-    ``below`` is the height in inches of one more panel between these and the footer; it is the figure's last axes, and empty.
-    """
+def draw(table: pd.DataFrame, found: Fitted, published: Printed, axis: str, words: Words, lines: list[str]) -> "Figure":
+    """Loss above, difference from natural text under it; published left, reproduced right; footer."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     lines = [line for part in lines for line in textwrap.wrap(part, 131)]
-    panel, gap = 1.95, 0.42
-    height = 0.42 + 2 * panel + gap + 0.42 + (below and below + 0.65) + 0.137 * len(lines) + 0.1
+    panel, gap = 1.95, 0.2
+    height = 0.42 + 2 * panel + gap + 0.5 + 0.137 * len(lines)
     with matplotlib.rc_context(figures.STYLE):
         figure = plt.figure(figsize=(figures.WIDTH, height))
-        for layer, left in (("published", 0.45), ("reproduced", 4.0)):
+        for layer, left in COLUMNS.items():
             for i, name in enumerate(("loss", "difference")):
                 bottom = height - 0.42 - panel - i * (panel + gap)
-                box = (left / figures.WIDTH, bottom / height, 2.35 / figures.WIDTH, panel / height)
+                box = (left / figures.WIDTH, bottom / height, ACROSS / figures.WIDTH, panel / height)
                 axes = figure.add_axes(box)
                 mine = table[(table["layer"] == layer) & (table["panel"] == name)]
                 if mine.empty:
                     arms_.empty(axes, "no runs yet")
                     continue
                 _panel(axes, mine, name, _range(found, published, layer, axis))
+                if i:
+                    _mark(axes, mine[(mine["arm"] == words.crosses) & mine["series"].isin(["law", "fit"])])
                 _ticks(axes, mine, layer, axis, labels=bool(i))
                 if i:
                     unit = ", billions" if layer == "published" else ""
                     axes.set_xlabel(f"{words.x}{unit}", labelpad=1)
                 else:
                     axes.set_title(layer, fontweight="bold", pad=11)
-                    figures.under_title(axes, words.published if layer == "published" else f"{words.fixed}; {arms_.counted(found.runs)}")
+                    figures.under_title(
+                        axes, words.published if layer == "published" else f"{words.fixed}; {arms_.counted(found.runs)}"
+                    )
                 if layer == "published":
                     axes.set_ylabel("loss, nats a token" if name == "loss" else "loss less that of CC, nats", labelpad=2)
                 _labels(axes, mine)
-        if below:
-            figure.add_axes((2.6 / figures.WIDTH, (0.137 * len(lines) + 0.42) / height, 3.6 / figures.WIDTH, below / height))
         figures.footer(figure, lines)
     return figure
 
@@ -184,8 +187,12 @@ def _panel(axes: "Axes", table: pd.DataFrame, name: str, trained: tuple[float, f
         least, most = curves["y"].min(), curves["y"].max()
         pad = 0.06 * max(most - least, 1e-3)
         axes.set_ylim(least - pad, most + (3 if far else 1) * pad)
-        said = [f"{arms_.label(arm)} off scale: {part['y'].min():+.2f} to {part['y'].max():+.2f}" for arm, part in _of(table, far)]
-        axes.annotate("\n".join(said), (0.98, 0.985), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color=figures.INK)
+        said = [
+            f"{arms_.label(arm)} off scale: {part['y'].min():+.2f} to {part['y'].max():+.2f}" for arm, part in _of(table, far)
+        ]
+        axes.annotate(
+            "\n".join(said), (0.98, 0.985), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color=figures.INK
+        )
         axes.axhline(0, color=figures.COLOURS["black"], linewidth=0.5, zorder=0)
     else:
         solid = table[table["series"].isin(["law", "run", "fit"])]
@@ -193,17 +200,28 @@ def _panel(axes: "Axes", table: pd.DataFrame, name: str, trained: tuple[float, f
     axes.set_xlim(table["x"].min() / 1.05, table["x"].max())
 
 
+def _mark(axes: "Axes", curve: pd.DataFrame) -> None:
+    """Where an arm's difference from natural text last changes its sign, with the number."""
+    x, y = curve["x"].to_numpy(), curve["y"].to_numpy()
+    changes = np.flatnonzero(y[:-1] * y[1:] < 0)
+    if len(changes):
+        k = changes[-1]
+        place = float(np.exp(np.log(x[k]) + y[k] / (y[k] - y[k + 1]) * np.log(x[k + 1] / x[k])))
+        axes.plot(place, 0, "o", color=figures.COLOURS["black"], markerfacecolor="white", markersize=4.5, zorder=6)
+        axes.annotate(arms_.short(place), (place, 0), (3, 4), textcoords="offset points", fontsize=7, zorder=6)
+
+
 def _of(table: pd.DataFrame, names: list[str]) -> list[tuple[str, pd.DataFrame]]:
     return [(arm, table[table["arm"] == arm]) for arm in names]
 
 
 def _far(table: pd.DataFrame) -> list[str]:
-    """Arms whose every difference is larger than all of the others' by half their range: they would squeeze these."""
+    """Arms whose every difference is larger than all of the others' by a tenth of their range: they would squeeze these."""
     limits = table.groupby("arm")["y"].agg(["min", "max"])
     found = []
     for arm in limits.index:
         others = limits.drop(arm)
-        if len(others) > 2 and limits.loc[arm, "min"] > others["max"].max() + 0.2 * (others["max"].max() - others["min"].min()):
+        if len(others) > 2 and limits.loc[arm, "min"] > others["max"].max() + 0.1 * (others["max"].max() - others["min"].min()):
             found.append(arm)
     return found
 

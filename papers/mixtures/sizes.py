@@ -1,7 +1,8 @@
 """How many parameters the paper's models have, from the shapes in its Table 1.
 
-A.2.1 says that sizes count non-embedding parameters. They do not: the labels are those plus one embedding matrix, as a model with tied
-matrices has in all, or as Lingua's training loop counts an untied one for its FLOPs (one vocabulary x dimension less).
+A.2.1 says that sizes count non-embedding parameters. They do not: the labels are those plus one embedding matrix, as a model
+with tied matrices has in all, or as Lingua's training loop counts an untied one for its FLOPs (one vocabulary x dimension
+less).
 """
 
 GATED, MULTIPLE = 2 / 3, 256  # Lingua's feed-forward: two thirds of 4 x dimension, rounded up to a multiple

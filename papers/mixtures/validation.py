@@ -1,12 +1,12 @@
-"""What Figures 6 and 7 share: losses of the largest budget (or size) predicted from all smaller ones, against what was observed.
+"""Figures 6 and 7, which are alike: losses at the largest budget (or size) predicted from all smaller ones.
 
-``axis`` is what varies: tokens (Figure 6) or parameters (Figure 7). The error is the relative mean absolute one (RMABE; the paper does not
-define the term): the mean over held-out runs of |predicted - observed| / observed, in per cent.
+``axis`` is what varies: tokens (Figure 6) or parameters (Figure 7). The error is the relative mean absolute one (RMABE; the
+paper does not define the term): the mean over held-out runs of |predicted - observed| / observed, in per cent.
 
-No loss of a run is printed. What can be asked of the printed error is what noise of single runs it speaks for: were the printed laws true and
-each run's loss off by a relative deviation s, fits would miss a held-out run by s * sqrt(1 + |g|^2), with g the weights by which
-a fit's prediction follows its runs, linear for small s. The budgets and sizes of the paper's runs are not printed either; those assumed
-stand in ``ASSUMED``.
+No loss of a run is printed. What can be asked of the printed error is what noise of single runs it speaks for: were the printed
+laws true and each run's loss off by a relative deviation s, fits would miss a held-out run by s * sqrt(1 + |g|^2), with g the
+weights by which a fit's prediction follows its runs, linear for small s. The budgets and sizes of the paper's runs are not
+printed either; those assumed stand in ``ASSUMED``.
 """
 
 import textwrap
@@ -19,6 +19,7 @@ import pandas as pd
 from papers.mixtures import arms as arms_
 from papers.mixtures import scaling
 from papers.mixtures.arms import BILLION, LEVEL, Printed, exact, nothing
+from scripts.lib import claims as claims_
 from scripts.lib import figures, laws
 from scripts.lib.laws import Law
 from scripts.lib.seeds import seed_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 FITS: dict[str, Callable] = {"tokens": laws.fit_tokens, "parameters": laws.fit_parameters}
 ASSUMED = {"tokens": [1, 2, 5, 10, 20, 50, 100], "parameters": [0.1, 0.2, 0.5, 1, 2]}  # billions, one run each; ours
+TICKS = {"tokens": [1, 10, 50, 200], "parameters": [0.1, 0.3, 1, 3]}  # billions, published layer
 NOISES = np.linspace(0, 1.0, 21)  # per cent, relative deviation of a run's loss
 DRAWS = 10_000
 COVER = "which arms are asked; not the noise of these runs, nor other budgets or sizes"
@@ -39,7 +41,7 @@ COVER = "which arms are asked; not the noise of these runs, nor other budgets or
 
 
 def leverage(law: Law, axis: str, x: np.ndarray, held_out: float) -> float:
-    """How far off a fit to runs at x is at ``held_out``, in units of a run's relative deviation, the held-out run's own included.
+    """How far a held-out run is from a fit to runs at x, in units of a run's relative deviation; its own is included.
 
     Of least squares of relative residuals, linearised at the law; x in billions.
     """
@@ -62,7 +64,9 @@ def noise(printed: Printed, axis: str) -> pd.DataFrame:
     factors = np.array([leverage(by[arm], axis, ASSUMED[axis], held_out) for arm in arms])
     errors = np.abs(np.random.default_rng(seed_of("mixtures", "noise", axis)).normal(size=(DRAWS, len(arms))) * factors).mean(1)
     low, high = interval(errors, LEVEL)
-    return pd.DataFrame({"x": NOISES, "y": NOISES * factors.mean() * np.sqrt(2 / np.pi), "low": NOISES * low, "high": NOISES * high})
+    return pd.DataFrame(
+        {"x": NOISES, "y": NOISES * factors.mean() * np.sqrt(2 / np.pi), "low": NOISES * low, "high": NOISES * high}
+    )
 
 
 def implied_noise(printed: Printed, axis: str) -> float:
@@ -84,7 +88,7 @@ def published(printed: Printed, axis: str, name: str) -> dict[str, dict]:
 
 
 def held_out(runs: pd.DataFrame, row: dict, axis: str) -> pd.DataFrame:
-    """Runs at the largest budget (size) with ``predicted``, low, high and ``last``, of all arms that the smaller ones can be fitted of."""
+    """Runs at the largest budget (size), with ``predicted``, low, high, ``last``, of arms whose smaller ones can be fitted."""
     frame = arms_.in_billions(runs)
     arms = arms_.enough(frame[frame[axis] < frame[axis].max()], row["arms"], FITS[axis])
     if not arms:
@@ -117,14 +121,17 @@ def reproduced(found: pd.DataFrame, name: str, claims: dict[str, dict]) -> dict[
 def plotted(printed: Printed, runs: pd.DataFrame, found: pd.DataFrame, row: dict, axis: str) -> pd.DataFrame:
     """Every plotted number: layer, panel (loss, noise, error), series, arm, x (plain tokens or parameters), y, low, high, n.
 
-    Losses are in nats a token, errors (of the prediction, predicted less observed, and of the last value) in per cent of the observed loss.
+    Losses are in nats a token, errors (of the prediction, predicted less observed, and of the last value) in per cent of the
+    observed loss.
     """
     known, by, parts = printed.known["ranges"][axis], getattr(printed, axis), []
     x = np.geomspace(known["least"], known["held_out"], scaling.POINTS)
     for arm in printed.known["prediction"][axis]["arms"]:
         base = {"layer": "published", "panel": "loss", "arm": arm}
         parts.append(pd.DataFrame({**base, "series": "law", "x": x * BILLION, "y": scaling.at(by[arm], axis, x)}))
-        parts.append(pd.DataFrame([{**base, "series": "predicted", "x": x[-1] * BILLION, "y": scaling.at(by[arm], axis, x[-1])}]))
+        parts.append(
+            pd.DataFrame([{**base, "series": "predicted", "x": x[-1] * BILLION, "y": scaling.at(by[arm], axis, x[-1])}])
+        )
     parts.append(noise(printed, axis).assign(layer="published", panel="noise", series="expected"))
     smaller = arms_.in_billions(runs[runs[axis] < runs[axis].max()])
     for arm in found["arm"].unique():
@@ -144,8 +151,10 @@ def plotted(printed: Printed, runs: pd.DataFrame, found: pd.DataFrame, row: dict
     return pd.concat(parts, ignore_index=True)
 
 
-def draw(table: pd.DataFrame, runs: pd.DataFrame, printed: Printed, axis: str, words: scaling.Words, lines: list[str]) -> "Figure":
-    """Above: laws, runs and what was held out, published left, reproduced right; under them noise, and errors by arm; footer."""
+def draw(
+    table: pd.DataFrame, runs: pd.DataFrame, printed: Printed, axis: str, words: scaling.Words, lines: list[str]
+) -> "Figure":
+    """Laws, runs and what was held out, published left, reproduced right; under them noise, and errors by arm; footer."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -158,7 +167,9 @@ def draw(table: pd.DataFrame, runs: pd.DataFrame, printed: Printed, axis: str, w
         figure = plt.figure(figsize=(figures.WIDTH, height))
 
         def add(left: float, top: float, tall: float) -> "Axes":
-            return figure.add_axes((left / figures.WIDTH, (height - top - tall) / height, 2.3 / figures.WIDTH, tall / height))
+            return figure.add_axes(
+                (left / figures.WIDTH, (height - top - tall) / height, scaling.ACROSS / figures.WIDTH, tall / height)
+            )
 
         for layer, left in scaling.COLUMNS.items():
             axes, mine = add(left, 0.42, panel), table[(table["layer"] == layer) & (table["panel"] == "loss")]
@@ -168,7 +179,7 @@ def draw(table: pd.DataFrame, runs: pd.DataFrame, printed: Printed, axis: str, w
             if mine.empty:
                 arms_.empty(axes, "too few runs to fit and one to predict\n(four smaller cells an arm)")
                 continue
-            _losses(axes, mine, layer, axis)
+            _losses(axes, mine, layer, printed, axis)
             axes.set_xlabel(f"{words.x}, billions" if layer == "published" else words.x, labelpad=1)
         figure.axes[0].set_ylabel("loss, nats a token", labelpad=2)
         _noise(add(scaling.COLUMNS["published"], 0.42 + panel + gap, below), table[table["panel"] == "noise"], printed, axis)
@@ -178,10 +189,15 @@ def draw(table: pd.DataFrame, runs: pd.DataFrame, printed: Printed, axis: str, w
     return figure
 
 
-def _losses(axes: "Axes", table: pd.DataFrame, layer: str, axis: str) -> None:
+def _losses(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed, axis: str) -> None:
     axes.set_xscale("log")
     held_out = table["x"].max()
-    arms_.measured(axes, table["x"].min(), table.loc[table["series"] != "held out", "x"].max() if layer == "published" else held_out)
+    fitted = (
+        printed.known["ranges"][axis]["fitted"] * BILLION
+        if layer == "published"
+        else table[table["series"] == "run"]["x"].max()
+    )
+    arms_.measured(axes, table["x"].min(), fitted)
     for arm, mine in table.groupby("arm", sort=False):
         look = arms_.look(arm)
         of = {series: part for series, part in mine.groupby("series")}
@@ -193,8 +209,7 @@ def _losses(axes: "Axes", table: pd.DataFrame, layer: str, axis: str) -> None:
         axes.plot(end["x"], end["y"], marker="D", markersize=5, markerfacecolor="white", clip_on=False, zorder=5, **dots)
     axes.set_xlim(table["x"].min() / 1.05, held_out * 1.05)
     if layer == "published":
-        ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 3, 10, 30, 100, 200) if table["x"].min() <= 1.001 * tick * BILLION]
-        ticks = [tick for tick in ticks if tick * BILLION <= 1.001 * held_out and tick not in ((200, 3) if axis == "tokens" else ())]
+        ticks = TICKS[axis]
         axes.set_xticks([tick * BILLION for tick in ticks], [f"{tick:g}" for tick in ticks])
     else:
         ticks = sorted(set(table.loc[table["series"].isin(["run", "held out"]), "x"]))
@@ -246,12 +261,45 @@ def footer(judged: list[dict], printed: Printed, axis: str, name: str, row: dict
     unit = "tokens" if axis == "tokens" else "parameters"
     reach = known["extrapolated"] / known["fitted"]
     return [
-        f"Top left: the printed laws of the arms whose runs at {known['held_out']}B {unit} were predicted from smaller ones; diamonds: what the "
-        f"laws say there. No run's loss is printed. The check reaches {known['held_out'] / known['fitted']:g} times beyond what was fitted, the "
-        f"paper's extrapolation {reach:g} times. Bottom left: an error of {printed.known['prediction'][axis]['rmabe']:.2f} % is to be "
-        f"expected where single runs are off by {implied_noise(printed, axis):.2f} % (runs assumed at {', '.join(f'{x:g}' for x in ASSUMED[axis])}B).",
-        f"The last value fitted would miss by more than the printed error, in points {arms_.said(by[f'{name}-published-baseline'], 2)}.",
+        f"Top left: the printed laws of the arms whose runs at {known['held_out']}B {unit} were predicted from smaller ones; "
+        "diamonds: what the "
+        "laws say there. Grey: what was fitted. No run's loss is printed. The check reaches "
+        f"{known['held_out'] / known['fitted']:g} times beyond "
+        "what was fitted, the "
+        f"paper's extrapolation {reach:g} times. Bottom left: an error of {printed.known['prediction'][axis]['rmabe']:.2f} % "
+        "is to be "
+        f"expected where single runs are off by {implied_noise(printed, axis):.2f} % (runs assumed at "
+        f"{', '.join(f'{x:g}' for x in ASSUMED[axis])}B).",
+        "The last value fitted would miss by more than the printed error, in points "
+        f"{arms_.said(by[f'{name}-published-baseline'], 2)}.",
         f"Right: {figures.SCALES[row['scale']]}. Dots: runs that were fitted; diamonds: held out, observed. RMABE, %: "
         f"{arms_.said(by[f'{name}-error'], 2)}; less that of the last value: {arms_.said(by[f'{name}-baseline'], 2)}.",
         f"Intervals of errors by arm: 95 % of the law's prediction. Intervals of RMABE cover {COVER}.",
     ]
+
+
+def validate(
+    runs: str,
+    published_: str,
+    claims: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    judged: str,
+    *,
+    row: dict,
+    code: str,
+    axis: str,
+    artifact: str,
+    words: scaling.Words,
+) -> None:
+    """Draw and judge: the runs table, published.yaml and claims.yaml in, the four files out."""
+    printed, entries = arms_.read_published(published_), claims_.read_claims(claims, artifact)
+    mine = arms_.read_runs(runs, row)
+    found = held_out(mine, row, axis)
+    findings = {**published(printed, axis, artifact), **reproduced(found, artifact, entries)}
+    verdicts = claims_.judge(entries, arms_.with_levels(findings, entries), row["scale"])
+    table = plotted(printed, mine, found, row, axis)
+    figure = draw(table, mine, printed, axis, words, footer(verdicts, printed, axis, artifact, row))
+    about = {"artifact": artifact, "code": code, "cover": COVER, "n": arms_.counted(mine)}
+    figures.publish(figure, table, verdicts, pdf, png, csv, judged, row=row, **about)
