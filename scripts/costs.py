@@ -220,11 +220,12 @@ def sweep(wildcards: dict, scale: str) -> Cost:
     sizes = {run["size"]: row_at("sizes", run["size"], scale) for run in runs}
     gpus = max(_gpus(scale, size, "gpus") for size in sizes.values())
     models = {name: _shape_of_size(name, row["tokenizer"], scale) for name in sizes}
+    order = 80 * max(run["tokens"] for run in runs) / 500  # bytes in which each process orders documents of 500 tokens
     return Cost(
         start_seconds(scale) + sum(run_seconds(run, row) for run in runs),
         gpus=gpus,
         gpu_bytes=max(_bytes_of(models[name], row | sizes[name]) for name in sizes) if gpus else 0,
-        memory=1.5e9 + 24 * max(model.parameters for model in models.values()),
+        memory=1.5e9 + 24 * max(model.parameters for model in models.values()) + max(gpus, 1) * order,
         disk=1e4 * len(runs),
     )
 

@@ -119,6 +119,10 @@ def test_every_rule_and_row_has_a_cost(scale):
                     row["kind"], "evaluate_run"
                 )
                 jobs.append((rule, {"run": run, "suite": suite}))
+    for sweep in tables["sweeps"]:
+        number = len(costs.sweep_jobs(sweep, scale))
+        jobs += [("sweep", {"sweep": sweep, "shard": f"{k}-of-{number}"}) for k in range(1, number + 1)]
+    jobs += [("tokens", {"tokenizer": "any", "written": name}) for name in ("web-hq", "web-txbk")]
     for rule, wildcards in jobs:
         found = costs.cost(rule, wildcards, scale)
         assert math.isfinite(found.seconds) and found.seconds > 0 and found.memory > 0, (rule, wildcards)
@@ -140,10 +144,28 @@ def test_what_fits_one_24_gb_card():
     for model, row in tables["models"].items():
         if row["kind"] == "scratch":
             assert costs.pretrain({"model": model}, "gpu").gpu_bytes < memory, model
+    for sweep in tables["sweeps"]:
+        number = len(costs.sweep_jobs(sweep, "gpu"))
+        for k in range(1, number + 1):
+            assert costs.sweep({"sweep": sweep, "shard": f"{k}-of-{number}"}, "gpu").gpu_bytes < memory, sweep
     for corpus, row in tables["corpora"].items():
         if row["method"] in ("bos", "sbp", *GENERATED):
             rule = costs.generate if row["method"] in GENERATED else costs.bos
             assert rule({"corpus": corpus}, "gpu").gpu_bytes < memory, corpus
+
+
+def test_the_mixtures_main_runs_take_what_the_paper_says_at_its_own_speed():
+    """Published: over 70,000 hours of an A100, and 15B tokens a day for the 1B model on eight."""
+    sweeps = study.load()["paper"]["sweeps"]
+    main = ("traces", "grid", "across-sizes", "across-budgets")
+    of_one = costs._shape_of_size("1B", "llama-3", "paper")
+    rate = costs.train_flops(of_one, 15e9, 4096) / (8 * 24)  # FLOPs an hour of one GPU
+    assert 0.4 < rate / 3600 / 3.12e14 < 0.65
+    hours = 0.0
+    for run in [run for name in main for run in sweeps[name]["runs"]]:
+        shape = costs._shape_of_size(run["size"], "llama-3", "paper")
+        hours += costs.train_flops(shape, run["tokens"], 4096) / rate
+    assert 70_000 < hours < 80_000
 
 
 def test_a_generator_reads_a_cached_document_once(monkeypatch):

@@ -1,8 +1,11 @@
 """Which runs a sweep has: arms by name, nothing trained twice, jobs of equal length; and what the study's sweeps promise."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
-from scripts import costs, study
+from scripts import answers, costs, study
 from scripts.study import StudyError
 from scripts.sweeps import arm_of, jobs_of, named, runs_of, texts_of
 
@@ -37,6 +40,7 @@ def test_what_two_sweeps_name_is_trained_by_the_first_and_traced_ones_are_first(
     found = runs_of([ROW, more, traced])
     assert len(found["three"]) == 1 and len(found["one"]) == 7
     assert sorted({(run["arm"], run["seed"]) for run in found["two"]}) == [("cc", 2), ("hq-33", 2), ("hq-67", 1), ("hq-67", 2)]
+    assert runs_of([ROW, more])["one"] == runs_of([ROW])["one"]  # a sweep that is added reruns none before it
     names = [run["run"] for runs in found.values() for run in runs]
     assert len(names) == len(set(names))
     other = {**ROW, "name": "four", "block": 64}  # the same runs by another recipe would have the same names
@@ -72,6 +76,19 @@ def test_the_studys_sweeps_train_nothing_twice_and_hold_the_cells_that_figures_w
         if row["world"] == "default":  # whoever trains it, every cell of the row is there
             wanted = {(a, n, d, s) for a in row["arms"] for n in row["sizes"] for d in row["tokens"] for s in row["seeds"]}
             assert wanted <= cells
+
+
+def test_what_a_job_of_a_sweep_is_told_and_reads():
+    jobs = costs.sweep_jobs("grid", "gpu")
+    wildcards = SimpleNamespace(scale="gpu", sweep="grid", shard=f"2-of-{len(jobs)}")
+    row = json.loads(answers.sweep_row(wildcards))
+    assert row["runs"] == jobs[1] and set(row["shapes"]) == {run["size"] for run in jobs[1]}
+    assert not {"arms", "sizes", "seeds", "shards"} & set(row)  # what only says which runs there are reruns nothing
+    folder = f"results/gpu/tokens/{study.load()['gpu']['sweeps']['grid']['tokenizer']}"
+    assert set(answers.sweep_texts(wildcards)) == {f"{folder}/{text}" for text in texts_of(jobs[1])}
+    wildcards.shard = f"1-of-{len(jobs) + 1}"
+    with pytest.raises(StudyError, match=f"grid has jobs 1-of-{len(jobs)} to"):
+        answers.sweep_row(wildcards)
 
 
 def test_the_papers_sizes_are_those_of_table_1():

@@ -224,6 +224,7 @@ def sweep(
                     _write(_lines(run | counts, losses), mine / f"{run['run']}.parquet")
                     for state in mine.glob(f"{run['run']}.*safetensors"):
                         state.unlink()
+                del model  # before the next one takes its memory
                 parallel.barrier()
                 progress.add(1, tokens=run["tokens"])
         if parallel.first():
