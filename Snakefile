@@ -96,6 +96,7 @@ include: "papers/bos_only/rules.smk"
 include: "papers/entigraph/rules.smk"
 include: "papers/sbp/tables.smk"
 include: "papers/sbp/rules.smk"
+include: "papers/mixtures/texts.smk"
 include: "rules/claims.smk"
 include: "rules/downloads.smk"
 
