@@ -186,7 +186,8 @@ _BY_TOKENS = {"student": _text, "suites": _names, "arms": _table, "controls?": _
 _SEARCHED = {"source": _text, "characters": _count, "keep": _count}
 _BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
 # ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``, or by the row ``tokenizer`` of tokenizers;
-# scripts/synthesis/generators.py says what engines want. A text is dropped whose tokens are outside ``lengths``.
+# scripts/synthesis/generators.py says what engines want. A text is dropped whose tokens are outside ``lengths``; of a document
+# so many tokens are read as ``reads`` says.
 _WRITTEN = {
     "source": _text,
     "source_model": _text,
@@ -195,6 +196,7 @@ _WRITTEN = {
     "engine": _one_of("pocket", "vllm", "openai"),
     "tokens": _count,
     "lengths?": _bounds,
+    "reads?": _count,
     "attempts": _count,
     "unusable": _share,
     "shards": _count,
@@ -569,6 +571,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
         "fig6": {**_CURVES, "scorer": _text, "own": _table, "cross": _table, "temperature": _number},
         "fig11": {**_CURVES, "scorer": _text, "own": _table, "cross": _table},
+        "mixtures-texts": {"tokenizer": _text, "written": _names, "world": _whole, "documents": _count},
         "entigraph-fit": {
             "tokens": _is(list, "a list of millions of tokens"),
             "items": _count,
@@ -690,6 +693,7 @@ REFERENCES = {
     ("figures", "memorizer"): "models",
     ("figures", "suites"): "suites",
     ("figures", "losses"): "suites",
+    ("figures", "tokenizer"): "tokenizers",
     ("figures", "reference"): "corpora",
     ("figures", "growth"): "corpora",
     ("figures", "embedder"): "embedders",
