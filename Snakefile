@@ -29,7 +29,9 @@
 #   results/{scale}/gates/{gate}.csv
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale; entigraph/theory is a figure
 #   results/{scale}/{folder}replicates.csv                      a paper's claims by replicate; copied to results/{folder} too
-#   results/{scale}/{folder}claims.{json,html}                  a paper's page of verdicts; copied too. folder: none, entigraph/, sbp/
+#   results/{scale}/{folder}claims.{json,html}                  a paper's page of verdicts; copied too. folder: none, entigraph/,
+#                                                               mixtures/, sbp/
+#   results/{scale}/mixtures/table{1..5}.csv                    copied to results/mixtures/ too
 #   results/{scale}/downloads.tsv                               what comes from the hub; copied to results/ too
 #   results/{scale}/work/                                       from which killed jobs resume; never declared
 #   logs/{scale}/{rule}/{row}.log, timings/{scale}/{rule}/{row}.tsv
@@ -63,7 +65,7 @@ wildcard_constraints:
     other="[^/]+",
     writer=study.names("models"),
     figure=study.names("figures"),
-    folder="(?:entigraph/|sbp/)?",
+    folder="(?:entigraph/|mixtures/|sbp/)?",
 
 
 SCALE = study.active_scale(config)
@@ -74,12 +76,19 @@ FIGURES = {  # by a paper's folder under results/, in the order of its page of v
         for name in ("curve", "fit", "theory", "openbook", "raw", "salient", "qa", "corpus", "saturation", "loss")
     ],
     "sbp/": [f"sbp/{name}" for name in ("gains", "dynamics", "synthesizer", "quality", "shares", "alphabet", "diversity")],
+    "mixtures/": [f"mixtures/{name}" for name in (*(f"fig{number}" for number in range(1, 11)), "speedup", "worlds")],
 }
-CLAIMS = {"": "papers/bos_only/claims.yaml", "entigraph/": "papers/entigraph/claims.yaml", "sbp/": "papers/sbp/claims.yaml"}
+CLAIMS = {
+    "": "papers/bos_only/claims.yaml",
+    "entigraph/": "papers/entigraph/claims.yaml",
+    "sbp/": "papers/sbp/claims.yaml",
+    "mixtures/": "papers/mixtures/claims.yaml",
+}
 TITLES = {
     "": "Not All Synthetic Data Is Yours to Learn From (arXiv 2605.31126)",
     "entigraph/": "Synthetic continued pretraining (EntiGraph, arXiv 2409.07431) and its neighbours",
     "sbp/": "Synthetic bootstrapped pretraining (arXiv 2509.15248)",
+    "mixtures/": "Demystifying Synthetic Data in LLM Pre-training (arXiv 2510.01631)",
 }
 
 
@@ -99,7 +108,9 @@ include: "papers/bos_only/rules.smk"
 include: "papers/entigraph/rules.smk"
 include: "papers/sbp/tables.smk"
 include: "papers/sbp/rules.smk"
+include: "papers/mixtures/texts.smk"
 include: "papers/mixtures/tables.smk"
+include: "papers/mixtures/rules.smk"
 include: "rules/claims.smk"
 include: "rules/downloads.smk"
 
@@ -109,6 +120,7 @@ localrules:
     all_bos_only,
     all_entigraph,
     all_sbp,
+    mixtures,
 
 
 rule all_bos_only:
@@ -132,6 +144,14 @@ rule all_sbp:
         "results/sbp/claims.html",
 
 
+rule mixtures:
+    """Every figure and table of "Demystifying Synthetic Data in LLM Pre-training", and its page of verdicts."""
+    input:
+        expand("results/{figure}.pdf", figure=FIGURES["mixtures/"]),
+        expand("results/mixtures/table{number}.csv", number=range(1, 6)),
+        "results/mixtures/claims.html",
+
+
 rule all:
     """Every figure of every paper at the active scale, and the pages of verdicts."""
     default_target: True
@@ -139,3 +159,4 @@ rule all:
         rules.all_bos_only.input,
         rules.all_entigraph.input,
         rules.all_sbp.input,
+        rules.mixtures.input,

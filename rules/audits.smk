@@ -175,7 +175,7 @@ rule sizes:
     input:
         corpus="results/{scale}/corpora/{corpus}/synthesized.parquet",
         source=answers.field("corpora", "corpus", "source", "results/{scale}/sources/{value}/documents.parquet"),
-        tokenizer=answers.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
+        tokenizer=answers.generator_tokenizer,
     output:
         "results/{scale}/audits/sizes/{corpus}.parquet",
     log:

@@ -15,6 +15,8 @@ rule tokenizer:
         "logs/{scale}/tokenizer/{tokenizer}.log",
     benchmark:
         "timings/{scale}/tokenizer/{tokenizer}.tsv"
+    wildcard_constraints:
+        tokenizer=study.names("tokenizers", kind="bpe"),
     conda:
         "../envs/training.yaml"
     params:
@@ -22,6 +24,27 @@ rule tokenizer:
         code=code_of("scripts/models/tokenizer.py"),
     script:
         "../scripts/models/tokenizer.py"
+
+
+rule tokenizer_of_model:
+    """The tokenizer of a model alone."""
+    input:
+        model=answers.field("tokenizers", "tokenizer", "model", "results/{scale}/models/{value}"),
+    output:
+        folder=directory("results/{scale}/tokenizers/{tokenizer}"),
+    log:
+        "logs/{scale}/tokenizer_of_model/{tokenizer}.log",
+    benchmark:
+        "timings/{scale}/tokenizer_of_model/{tokenizer}.tsv"
+    wildcard_constraints:
+        tokenizer=study.names("tokenizers", kind="model"),
+    conda:
+        "../envs/training.yaml"
+    params:
+        row=answers.row("tokenizers", "tokenizer"),
+        code=code_of("scripts/models/tokenizer_of.py"),
+    script:
+        "../scripts/models/tokenizer_of.py"
 
 
 rule pretrain:

@@ -109,6 +109,48 @@ rule pocket:
         "../scripts/sources/pocket.py"
 
 
+rule pages:
+    """Noisy web pages with articles of the pocket world and real prose."""
+    input:
+        documents=answers.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/pages/{source}.log",
+    benchmark:
+        "timings/{scale}/pages/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="pages"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("sources", "source"),
+        code=code_of("scripts/sources/pages.py", "scripts/sources/pocket_data/*.yaml", "scripts/sources/page_data/*.yaml"),
+    script:
+        "../scripts/sources/pages.py"
+
+
+rule chosen:
+    """Documents of a source that are about something: of one package, of several."""
+    input:
+        documents=answers.field("sources", "source", "of", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        documents="results/{scale}/sources/{source}/documents.parquet",
+    log:
+        "logs/{scale}/chosen/{source}.log",
+    benchmark:
+        "timings/{scale}/chosen/{source}.tsv"
+    wildcard_constraints:
+        source=study.names("sources", kind="chosen"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("sources", "source"),
+        code=code_of("scripts/sources/chosen.py"),
+    script:
+        "../scripts/sources/chosen.py"
+
+
 rule books:
     """Made books, and texts in many forms about other books of their world."""
     output:

@@ -69,7 +69,7 @@ rule generate:
     """One shard of what a generator writes about the documents of a source, method by method; what it was paid for is kept."""
     input:
         documents=answers.field("corpora", "corpus", "source", "results/{scale}/sources/{value}/documents.parquet"),
-        tokenizer=answers.field("corpora", "corpus", "tokenizer_of", "results/{scale}/models/{value}"),
+        tokenizer=answers.generator_tokenizer,
         model=answers.generator_model,
         prompts=answers.generator_prompts,
     output:
@@ -90,7 +90,12 @@ rule generate:
     params:
         row=answers.json_row("corpora", "corpus"),
         options=answers.generator_options,
-        code=code_of("scripts/synthesis/generate.py", "scripts/lib/books.yaml"),
+        code=code_of(
+            "scripts/synthesis/generate.py",
+            "scripts/lib/books.yaml",
+            "scripts/lib/rewriting.yaml",
+            "scripts/sources/pocket_data/*.yaml",
+        ),
         work="results/{scale}/work/generate/{corpus}.{shard}",  # without the code: answers may have been paid for
     shell:
         """
@@ -127,6 +132,28 @@ rule collect:
         code=code_of("scripts/synthesis/collect.py"),
     script:
         "../scripts/synthesis/collect.py"
+
+
+rule filtered:
+    """Documents of a source as they are: the share of them in which the least noise can be seen."""
+    input:
+        documents=answers.field("corpora", "corpus", "source", "results/{scale}/sources/{value}/documents.parquet"),
+    output:
+        documents="results/{scale}/corpora/{corpus}/synthesized.parquet",
+        samples="results/{scale}/corpora/{corpus}/samples.txt",
+    log:
+        "logs/{scale}/filtered/{corpus}.log",
+    benchmark:
+        "timings/{scale}/filtered/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=study.names("corpora", method="filtered"),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        row=answers.row("corpora", "corpus"),
+        code=code_of("scripts/synthesis/filtered.py"),
+    script:
+        "../scripts/synthesis/filtered.py"
 
 
 rule replay:

@@ -28,7 +28,8 @@ SAID = ("note", "gated", "bytes", "unverified", "shape")
 QUALITY = 5000  # documents of a text whose quality is audited
 
 
-PROMPTS = ROOT / "papers/entigraph/prompts"
+PROMPTS = {method: ROOT / "papers/entigraph/prompts" for method in GENERATED}
+PROMPTS |= dict.fromkeys(("hq", "qa-pairs", "textbook"), ROOT / "papers/mixtures/prompts")
 
 
 def _told(row: dict) -> dict:
@@ -39,6 +40,11 @@ def _told(row: dict) -> dict:
 def row(table: str, wildcard: str) -> Callable:
     """For ``params:`` of a script: the row that a wildcard names, as a dict, without what is said for people alone."""
     return lambda wildcards: _told(row_at(table, wildcards[wildcard], wildcards.scale))
+
+
+def named_row(table: str, name: str) -> Callable:
+    """For ``params:`` of a script: the row of this name, where no wildcard names one."""
+    return lambda wildcards: _told(row_at(table, name, wildcards.scale))
 
 
 def json_row(table: str, wildcard: str) -> Callable:
@@ -109,6 +115,13 @@ def _written(name: str, scale: str) -> str:
 def written(wildcards) -> str:
     """For ``input:`` of an audit of a source or of a corpus: its documents."""
     return _written(wildcards.written, wildcards.scale)
+
+
+def texts_of(wildcards) -> list[str]:
+    """For ``input:`` of a table of texts: of each that it lists the documents, and those that they are written from."""
+    scale, found = wildcards.scale, row_at("figures", wildcards.figure, wildcards.scale)
+    corpora = load()[scale]["corpora"]
+    return [_written(one, scale) for name in found["written"] for one in (name, corpora.get(name, {}).get("source", name))]
 
 
 def real_of(wildcards) -> str:
@@ -670,16 +683,25 @@ def generator_model(wildcards) -> list[str]:
     return [f"results/{wildcards.scale}/models/{corpus['source_model']}"] if needs_model(corpus) else []
 
 
+def generator_tokenizer(wildcards) -> str:
+    """For ``input:`` of a generated corpus: what its tokens are counted by, a model's tokenizer or one of its own."""
+    corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
+    folder = f"models/{corpus['tokenizer_of']}" if "tokenizer_of" in corpus else f"tokenizers/{corpus['tokenizer']}"
+    return f"results/{wildcards.scale}/{folder}"
+
+
 def generator_prompts(wildcards) -> list[str]:
     """For ``input:`` of a generated corpus: the prompts, so that an edited one reruns it; none where rules write it."""
     corpus = row_at("corpora", wildcards.corpus, wildcards.scale)
-    return [] if corpus["engine"] == "pocket" else sorted(str(path.relative_to(ROOT)) for path in PROMPTS.glob("*.yaml"))
+    prompts = PROMPTS[corpus["method"]].glob("*.yaml")
+    return [] if corpus["engine"] == "pocket" else sorted(str(path.relative_to(ROOT)) for path in prompts)
 
 
 def generator_options(wildcards) -> str:
     """For ``params:`` of a shell command: what a generator wants besides documents and row."""
     prompts, model = generator_prompts(wildcards), generator_model(wildcards)
-    options = {"prompts": PROMPTS.relative_to(ROOT) if prompts else "", "model": "".join(model)}
+    folder = PROMPTS[row_at("corpora", wildcards.corpus, wildcards.scale)["method"]].relative_to(ROOT)
+    options = {"prompts": folder if prompts else "", "model": "".join(model)}
     return " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value)
 
 

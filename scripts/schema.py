@@ -186,7 +186,8 @@ _BY_TOKENS = {"student": _text, "suites": _names, "arms": _table, "controls?": _
 _SEARCHED = {"source": _text, "characters": _count, "keep": _count}
 _BOOKS = {"world": _whole, "first": _whole, "books": _count, "each?": _sizes}
 # ``tokens`` are counted by the tokenizer of the model ``tokenizer_of``, or by the row ``tokenizer`` of tokenizers;
-# scripts/synthesis/generators.py says what engines want. A text is dropped whose tokens are outside ``lengths``.
+# scripts/synthesis/generators.py says what engines want. A text is dropped whose tokens are outside ``lengths``; of a document
+# so many tokens are read as ``reads`` says.
 _WRITTEN = {
     "source": _text,
     "source_model": _text,
@@ -195,6 +196,7 @@ _WRITTEN = {
     "engine": _one_of("pocket", "vllm", "openai"),
     "tokens": _count,
     "lengths?": _bounds,
+    "reads?": _count,
     "attempts": _count,
     "unusable": _share,
     "shards": _count,
@@ -204,6 +206,7 @@ _WRITTEN = {
     "note?": _text,
     **_CURATED,
 }
+_MIXES = {"arms": _names, "world": _text, "generator": _text, "replicates": _count}
 # methods that ask a generator about documents
 GENERATED = ("entigraph", "rephrase", "active-reading", "mga", "qa", "hq", "qa-pairs", "textbook")
 
@@ -568,6 +571,7 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         },
         "fig6": {**_CURVES, "scorer": _text, "own": _table, "cross": _table, "temperature": _number},
         "fig11": {**_CURVES, "scorer": _text, "own": _table, "cross": _table},
+        "mixtures-texts": {"tokenizer": _text, "written": _names, "world": _whole, "documents": _count},
         "entigraph-fit": {
             "tokens": _is(list, "a list of millions of tokens"),
             "items": _count,
@@ -602,6 +606,20 @@ KEYS: dict[str, dict[str, dict[str, Callable]]] = {
         "sbp-synthesizer": {"run": _text, "models": _table},
         "sbp-quality": {"corpora": _table, "real_source": _text, "pairs": _text, "shown": _count, "judge?": _table},
         "sbp-diversity": {"corpora": _table},
+        # figures of mixtures: ``arms`` are those of sweeps
+        "mixtures-fig1": {**_MIXES, "size": _text},
+        "mixtures-fig2": {**_MIXES, "tokens": _count},
+        "mixtures-fig3": _MIXES,
+        "mixtures-fig4": {"world": _text, "generator": _text},
+        "mixtures-fig5": {"world": _text, "generators": _table},
+        "mixtures-fig6": {**_MIXES, "size": _text},
+        "mixtures-fig7": {**_MIXES, "tokens": _count},
+        "mixtures-fig8": _MIXES,
+        "mixtures-fig9": {"world": _text, "generator": _text, "marks": _table},
+        "mixtures-fig10": {"arms": _names, "break": _text, "window": _count, "shown": _count},
+        "mixtures-speedup": {**_MIXES, "size": _text, "generation": _table},
+        "mixtures-tables": {**_MIXES, "size": _text, "tokens": _count},
+        "mixtures-worlds": {"generator": _text},
         "sbp-alphabet": {
             "seed": _whole,
             "worlds": _table,
@@ -675,6 +693,7 @@ REFERENCES = {
     ("figures", "memorizer"): "models",
     ("figures", "suites"): "suites",
     ("figures", "losses"): "suites",
+    ("figures", "tokenizer"): "tokenizers",
     ("figures", "reference"): "corpora",
     ("figures", "growth"): "corpora",
     ("figures", "embedder"): "embedders",

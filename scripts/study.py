@@ -218,7 +218,8 @@ def _figures(tables: dict, wheres: dict) -> None:
     """Check the runs and corpora that a figure draws, and give it the tasks of its suites, or those that its row lists."""
     for name, row in tables["figures"].items():
         for key in ("arms", "controls", "crossed"):
-            for role, arm in row.get(key, {}).items():
+            arms = row.get(key, {})
+            for role, arm in arms.items() if isinstance(arms, dict) else ():  # a list names arms of sweeps
                 for run in leaves(arm):
                     if run not in tables["runs"]:
                         raise StudyError(f"{wheres['figures', name]}, key {key}: {role}: {run} is no row of runs")

@@ -75,6 +75,17 @@ def test_bootstrapped_pretraining_plans_from_pairs_to_audits(project, scale):
     assert ("readings" in by_rule) == (scale in ("smoke", "laptop")) and "curate" not in by_rule
 
 
+@pytest.mark.parametrize("scale", study.SCALES)
+def test_mixtures_plan_from_texts_over_sweeps_to_verdicts(project, scale):
+    """One target has all figures and tables of the paper, from tables that all sweeps of the scale go into."""
+    planned = jobs(snakemake(project, "-n", f"--config=scale={scale}", "mixtures").stdout)
+    rules = {rule for rule, _ in planned}
+    drawn = {f"mixtures_{name}" for name in (*(f"fig{number}" for number in range(1, 11)), "speedup", "worlds", "tables")}
+    assert drawn | {"sweep", "mixtures_runs", "mixtures_unigrams", "copy_of_the_tables", "verdicts"} <= rules
+    swept = {re.search(r"sweep=([^,]+)", wildcards).group(1) for rule, wildcards in planned if rule == "sweep"}
+    assert swept == {name for name, row in study.load()[scale]["sweeps"].items() if row["runs"]}
+
+
 def test_published_problems_with_other_numbers_and_mbpp_are_planned(project):
     targets = [
         f"results/paper/evaluations/{run}/published-code.parquet"

@@ -1,1 +1,1 @@
-"""Demystifying Synthetic Data in LLM Pre-training (arXiv 2510.01631): mixtures, scaling laws, and their artifacts."""
+"""Demystifying Synthetic Data in LLM Pre-training (arXiv 2510.01631): published numbers and figures."""

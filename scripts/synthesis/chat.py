@@ -1,7 +1,8 @@
 """Requests as chat messages: reads a folder of prompts, one YAML file a kind of request.
 
 A prompt has four keys: system and user, texts in which $document and the request's fields stand by name (a list is put in as
-lines that begin with a dash, a dollar sign is written $$); json, whether the answer is to be a JSON object; temperature.
+lines that begin with a dash, a dollar sign is written $$); json, whether the answer is to be a JSON object; temperature. A fifth,
+top_p, is 1 where it is left out.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ class Prompt(NamedTuple):
     user: str
     json: bool
     temperature: float
+    top_p: float = 1.0
 
 
 EXPECTED = {"system": str, "user": str, "json": bool, "temperature": (int, float)}
@@ -42,6 +44,9 @@ def read_prompt(path: str | Path, fields: tuple[str, ...]) -> Prompt:
         raise Refused(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
         raise Refused(f"{path}: expected a mapping with {', '.join(EXPECTED)}")
+    top_p = value.pop("top_p", 1.0)
+    if isinstance(top_p, bool) or not isinstance(top_p, int | float) or not 0 < top_p <= 1:
+        raise Refused(f"{path}, key top_p: expected a number above 0 and up to 1, found {top_p!r}")
     for key in [*value, *EXPECTED]:
         if key not in EXPECTED:
             raise Refused(f"{path}, key {key}: unknown; a prompt has {', '.join(EXPECTED)}")
@@ -60,7 +65,7 @@ def read_prompt(path: str | Path, fields: tuple[str, ...]) -> Prompt:
             raise Refused(f"{path}, key {key}: ${unknown[0]} is unknown; expected {_listed(fields)}")
     if missing := [name for name in ("document", *fields) if name not in named]:
         raise Refused(f"{path}, key user: ${missing[0]} is missing; expected {_listed(fields)}")
-    return Prompt(str(path), value["system"], value["user"], value["json"], float(value["temperature"]))
+    return Prompt(str(path), value["system"], value["user"], value["json"], float(value["temperature"]), float(top_p))
 
 
 def _listed(fields: tuple[str, ...]) -> str:

@@ -82,6 +82,7 @@ def engine(row: dict, prompts: dict[str, Prompt], count: Count) -> Generator:
                     model=about["model"],
                     messages=messages,
                     temperature=prompt.temperature,
+                    top_p=prompt.top_p,
                     max_tokens=row["max_new_tokens"],
                     seed=seed % SEEDS,
                     **more,

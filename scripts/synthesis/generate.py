@@ -14,18 +14,21 @@ order in which answers come, and a greater budget only adds to each document's t
 large as the tokens that are still wanted seem to need; the few answers beyond the budget are counted as unused.
 
 An answer that cannot be used (no JSON as asked for, or no text) is asked for again with another seed, ``attempts`` times in
-all. A document whose first request or whose texts come to nothing is listed in the card as skipped; where more than the share
-``unusable`` of the documents are, nothing is written.
+all. A text whose tokens are outside the row's ``lengths`` is dropped, counted, and not asked for again. A document whose first
+request or whose texts come to nothing is listed in the card as skipped; where more than the share ``unusable`` of the documents
+are, nothing is written.
 """
 
 import argparse
 import json
+import math
 import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from types import ModuleType
@@ -41,10 +44,12 @@ from scripts.lib.work import Busy, work_folder
 from scripts.synthesis.chat import Prompt, read_prompts
 from scripts.synthesis.generators import ENGINES, Count, Generator, generator
 from scripts.synthesis.journal import Journal
-from scripts.synthesis.methods import active_reading, entigraph, mga, qa, rephrase
+from scripts.synthesis.methods import active_reading, entigraph, hq, mga, qa, qa_pairs, rephrase, textbook
 from scripts.synthesis.requests import Answer, Refused, Request, hash_of
 
 METHODS = {"entigraph": entigraph, "rephrase": rephrase, "active-reading": active_reading, "mga": mga, "qa": qa}
+OF_PAGES = {"hq": hq, "qa-pairs": qa_pairs, "textbook": textbook}  # another teacher's, where rules write
+METHODS |= OF_PAGES
 TYPICAL = 400  # tokens of an answer, as long as none has come
 RECENT = 16  # texts of a document whose lengths tell of its next ones
 GIVE_UP = 3  # a document's sequence ends where its requests that came to nothing outnumber its texts by so many
@@ -77,6 +82,7 @@ class Writing:
     tokens: int = 0
     asked: int = 0  # how far in its sequence
     failed: int = 0
+    dropped: int = 0
     unused: int = 0
     said: str = ""  # why the last answer that came to nothing did
     ended: bool = False
@@ -164,16 +170,18 @@ def synthesize(
     writings = [Writing(*each) for each in documents]
     firsts = [(0, None, None, "")] * len(writings)
     if method.FIRST:
-        jobs = [(Request(method.FIRST, one.text, {}), one.id, 0) for one in writings]
+        fields = [method.fields(_seed(row, one)) if method.KINDS[method.FIRST] else {} for one in writings]
+        jobs = [(Request(method.FIRST, one.text, more), one.id, 0) for one, more in zip(writings, fields, strict=True)]
         firsts = settled(jobs, lambda answer: method.read(answer.text), row, ask)
     for one, (seed, _, first, said) in zip(writings, firsts, strict=True):
         one.said, one.ended = said, bool(said)
         if not said:
-            one.requests = method.requests(one.text, first, seed_of(row["name"], row.get("seed", 0), one.id))
+            one.requests = method.requests(one.text, first, _seed(row, one))
             given = method.texts(first) if method.FIRST else []
             for text, tokens in zip(given, count(given), strict=True):
                 one.add(Text(text, method.FIRST, {}, 0, seed, True, tokens + 1))
     _check_skipped(writings, row)
+    low, high = row.get("lengths", (0, math.inf))
     while left := [one for one in writings if one.open]:
         known = [text.tokens for one in writings for text in one.texts] or [TYPICAL]
         waves = [_wave(one, max(sum(known) // len(known), 1)) for one in left]
@@ -193,11 +201,17 @@ def synthesize(
                 elif said:
                     one.failed, one.said = one.failed + 1, said
                     one.ended = one.failed - len(one.texts) >= GIVE_UP
+                elif not low <= tokens <= high:
+                    one.dropped, one.said = one.dropped + 1, f"{request.kind}: {tokens} tokens, expected {low} to {high}"
                 else:
                     complete = answer.finish == "stop"
                     one.add(Text(text, request.kind, request.fields, index, seed, complete, tokens + complete))
     _check_skipped(writings, row)
     return writings
+
+
+def _seed(row: dict, one: Writing) -> int:
+    return seed_of(row["name"], row.get("seed", 0), one.id)
 
 
 def _wave(one: Writing, mean: int) -> list[Request]:
@@ -239,6 +253,7 @@ def counts_of(writings: Sequence[Writing], calls: dict[str, Counter]) -> dict:
         "calls": {kind: dict(found) for kind, found in calls.items()},
         "unused": sum(one.unused for one in writings),
         "failed": sum(one.failed for one in writings),
+        "dropped": sum(one.dropped for one in writings),
         "parents": sum(bool(one.texts) for one in writings),
         "short": sum(one.tokens < one.part for one in writings),
         "skipped": skipped(writings),
@@ -283,6 +298,10 @@ def what_decides(row: dict, prompts: dict[str, Prompt], model: str | Path | None
 def _teacher(row: dict) -> Callable[[Request, int], str] | None:
     if row["engine"] != "pocket":
         return None
+    if row["method"] in OF_PAGES:
+        from scripts.synthesis import page_teacher
+
+        return partial(page_teacher.answer, capacity=row["source_model"])
     from scripts.synthesis.teacher import answer
 
     return answer
@@ -303,7 +322,8 @@ def write_shard(
     """The file function: writes the texts of one shard of the documents, and their card; resumes what a killed process left.
 
     Args:
-        row: of the corpus: name, method, engine, source_model, tokens, attempts, unusable, and what its engine wants.
+        row: of the corpus: name, method, engine, source_model, tokens, attempts, unusable, what its engine wants, and perhaps
+            lengths (bounds of a text's tokens) and reads (of a document so many tokens at most, its first).
         documents: the source's documents.parquet.
         tokenizer: the folder of the student or base that the budget is counted for.
         shard: which part of the documents, as ``2-of-8``.
@@ -328,14 +348,16 @@ def write_shard(
     frame = read_documents(documents, ["id", "text"])
     if frame.empty:
         raise Refused(f"{documents}: no documents")
-    lengths = count(frame["text"].tolist())
-    part, whole = part_of(shard, len(frame)), list(zip(frame["id"], frame["text"], parts(lengths, row["tokens"]), strict=True))
+    ids, most = encode(tokens_of, frame["text"].tolist()), row.get("reads", math.inf)
+    read = [text if len(one) <= most else tokens_of.decode(one[:most]) for text, one in zip(frame["text"], ids, strict=True)]
+    lengths = [min(len(one), most) for one in ids]
+    part, whole = part_of(shard, len(frame)), list(zip(frame["id"], read, parts(lengths, row["tokens"]), strict=True))
     mine = whole[part.start : part.stop]
     decides = {kind: what_decides(row, asked, model, kind) for kind in method.KINDS}
     number = (len(mine) if method.FIRST else 0) + sum(budget for *_, budget in mine) // TYPICAL
-    read = number * sum(lengths[part.start : part.stop]) // max(len(mine), 1)
+    asked_for = number * sum(lengths[part.start : part.stop]) // max(len(mine), 1)
     print(
-        f"{row['name']}, shard {shard}: {len(mine)} documents; will ask for about {number:,} calls, {read:,} tokens in and "
+        f"{row['name']}, shard {shard}: {len(mine)} documents; will ask for about {number:,} calls, {asked_for:,} tokens in and "
         f"{sum(budget for *_, budget in mine):,} out, if an answer has {TYPICAL} tokens",
         file=sys.stderr,
     )

@@ -6,9 +6,13 @@ endpoint of OpenAI's form, see `scripts.synthesis.endpoint`), which see nothing 
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scripts.synthesis.chat import Prompt, messages_of, names_of
 from scripts.synthesis.requests import Answer, Refused, Request
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 ENGINES = ("pocket", "vllm", "openai")
 BLOCK = 512  # requests that are answered, and then kept, together; by engine openai each by itself
@@ -69,9 +73,21 @@ def _pocket(teacher: Callable[[Request, int], str], count: Count) -> Generator:
     return ask
 
 
+def takes_system(tokenizer: "PreTrainedTokenizerFast") -> bool:
+    """Whether a chat template has a place for a system's message; Mistral-7B-Instruct-v0.1's refuses one."""
+    from jinja2 import TemplateError
+
+    try:
+        tokenizer.apply_chat_template([{"role": role, "content": "a"} for role in ("system", "user")], tokenize=False)
+    except TemplateError:
+        return False
+    return True
+
+
 def _vllm(row: dict, prompts: dict[str, Prompt], model: str | Path, documents: Sequence[str]) -> Generator:
     """vLLM with the model's own chat template, as `scripts.synthesis.vllm` has it for texts: prompts are token ids, every
-    request has its own seed, nothing is truncated, and only the model's own ends of a text or turn end an answer.
+    request has its own seed, nothing is truncated, and only the model's own ends of a text or turn end an answer. Where the
+    template refuses a system's message, it stands before the user's.
 
     A prompt whose answer is JSON is decoded under vLLM's JSON grammar. Requests about one document follow each other and
     begin alike, so that vLLM's prefix cache reads the document once.
@@ -84,12 +100,18 @@ def _vllm(row: dict, prompts: dict[str, Prompt], model: str | Path, documents: S
     if tokenizer.chat_template is None:
         raise Refused(f"key source_model: {model} has no chat template; expected a model trained on chats")
 
+    alone = not takes_system(tokenizer)
+
     def ids_of(request: Request) -> list[int]:
         messages = messages_of(prompts[request.kind], request)
+        if alone:
+            messages = [{"role": "user", "content": "\n\n".join(one["content"] for one in messages)}]
         return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
 
     empty = [Request(kind, "", dict.fromkeys(names_of(prompt) - {"document"}, "")) for kind, prompt in prompts.items()]
-    longest = max(map(len, encode(load_tokenizer(model), list(documents)))) + max(len(ids_of(one)) for one in empty) + ROOM
+    read = max(map(len, encode(load_tokenizer(model), list(documents))))
+    read = max(read, row["max_new_tokens"])  # it may be asked about what it wrote, such as an outline
+    longest = read + max(len(ids_of(one)) for one in empty) + ROOM
     positions = config_of(model).get("max_position_embeddings", float("inf"))
     if longest + row["max_new_tokens"] > positions:
         asked = f"{row['max_new_tokens']} asked for after prompts of up to {longest} tokens"
@@ -115,7 +137,7 @@ def _vllm(row: dict, prompts: dict[str, Prompt], model: str | Path, documents: S
     def settings_of(prompt: Prompt, seed: int) -> "SamplingParams":
         return SamplingParams(
             temperature=prompt.temperature,
-            top_p=1.0,
+            top_p=prompt.top_p,
             top_k=0,
             seed=seed,
             max_tokens=row["max_new_tokens"],

@@ -9,11 +9,11 @@ from tests.conftest import copy_of_the_project, snakemake
 SMOKE = "--config=scale=smoke"
 
 
-def build(folder: Path, paper: str) -> Path:
-    """A copy of the project in which every figure of a paper has been built at smoke scale."""
+def build(folder: Path, paper: str, target: str = "") -> Path:
+    """A copy of the project in which every figure of a paper has been built at smoke scale, by all_{paper} or a target."""
     project = copy_of_the_project(folder / "a project")  # a space in the path on purpose
     start = time.monotonic()
-    snakemake(project, SMOKE, "--show-failed-logs", f"all_{paper}")
+    snakemake(project, SMOKE, "--show-failed-logs", target or f"all_{paper}")
     print(f"all figures of {paper} at smoke scale: {time.monotonic() - start:.0f} s")
     return project
 

@@ -1,29 +1,46 @@
-"""Dry runs of the tables from which all figures are drawn: which jobs there are, and that they are few."""
+"""Tables 1 to 5: what is printed beside what is counted, set and refitted."""
 
+import pandas as pd
 import pytest
 
-from scripts import costs, study
-from scripts.sweeps import texts_of
-from tests.conftest import snakemake
-from tests.test_dag import jobs
+from papers.mixtures import tables
+from tests.papers.mixtures import made
 
-pytestmark = pytest.mark.workflow
-
-TABLES = ("runs.csv", "domains.parquet", "traces.parquet", "unigrams.parquet")
+SWEEP = {"block": 128, "batch": 8, "learning_rate": 0.01, "warmup": 0.1, "heldout": ["a"] * 15}
+SHAPES = {"0.2M": {"hidden": 64, "layers": 2, "heads": 4, "feedforward": 160}}
 
 
-@pytest.mark.parametrize("scale", ["smoke", "paper"])
-def test_the_four_tables_are_planned_from_every_sweep(project, scale):
-    targets = [f"results/{scale}/mixtures/{name}" for name in TABLES]
-    planned = jobs(snakemake(project, "-n", f"--config=scale={scale}", *targets).stdout)
-    by_rule: dict[str, set] = {}
-    for rule, wildcards in planned:
-        by_rule.setdefault(rule, set()).add(wildcards)
-    sweeps = study.load()[scale]["sweeps"]
-    shards = {name: len(costs.sweep_jobs(name, scale)) for name in sweeps}
-    wanted = {f"scale={scale}, sweep={name}, shard={k}-of-{n}" for name, n in shards.items() for k in range(1, n + 1)}
-    assert by_rule["sweep"] == wanted and len(wanted) <= 120
-    texts = texts_of(run for row in sweeps.values() for run in row["runs"])
-    tokenizer = sweeps["grid"]["tokenizer"]
-    assert by_rule["tokens"] == {f"scale={scale}, tokenizer={tokenizer}, written={text}" for text in texts}
-    assert len(by_rule["mixtures_runs"]) == len(by_rule["mixtures_unigrams"]) == 1
+def written(folder, table, **more):
+    out = [folder / f"table{number}.csv" for number in range(1, 6)]
+    row = {**made.ROW, **made.FIXED, "replicates": 40, "name": "mixtures/tables"}
+    tables.tables(made.saved(folder, table), made.PUBLISHED, out, row=row, sweep={**SWEEP, **more})
+    return [pd.read_csv(path) for path in out]
+
+
+def test_tables(tmp_path):
+    one, two, three, four, five = written(tmp_path, made.cross(made.runs(noise=0.0005)), sizes=SHAPES)
+    printed = one[one["layer"] == "published"].set_index("label")
+    assert (printed["head_dimension"] == 64).all() and printed.loc["1B", "parameters"] == 1_087_781_632
+    ours = one[one["layer"] == "reproduced"].set_index("label")
+    assert list(ours.index) == list(made.SIZES) and ours.loc["0.2M", "feedforward"] == 160
+    two = two.set_index("setting")
+    assert two.loc["batch_tokens", "computed"] == "1048576" or float(two.loc["batch_tokens", "computed"]) == 1_048_576
+    assert float(two.loc["batch_tokens", "here"]) == 1024 and float(
+        two.loc["share_of_peak_flops", "computed"]
+    ) == pytest.approx(0.45, abs=0.01)
+    assert float(three.set_index("setting").loc["domains", "here"]) == 15
+    for table, axis, amount in ((four, "tokens", "B"), (five, "parameters", "A")):
+        table = table.set_index(["arm", "quantity"])
+        law = getattr(made.PRINTED, axis)["hq-33"]
+        assert table.loc[("hq-33", amount), "printed"] == pytest.approx(getattr(law, amount))
+        planted = made.PLANTED["hq-33"]
+        exponent = {"tokens": "beta", "parameters": "alpha"}[axis]
+        line = table.loc[("hq-33", exponent)]
+        assert line["low"] < getattr(planted, exponent) < line["high"] and line["runs"] == 15
+    assert four.set_index(["arm", "quantity"]).loc[("cc", "loss at 8000B tokens"), "printed"] == pytest.approx(2.839, abs=5e-4)
+
+
+def test_without_runs_the_printed_part_stands_alone(tmp_path):
+    one, _, _, four, five = written(tmp_path, made.runs().iloc[:0])
+    assert set(one["layer"]) == {"published"}
+    assert four["refitted"].isna().all() and four["printed"].notna().all() and len(five) == 10 * 10
