@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import warnings
 
 import numpy as np
@@ -50,10 +51,21 @@ def made(tmp_path_factory):
     return {"tokenizer": folder, "texts": [root / "tokens" / name for name in ("web", "hq", "short")], "heldout": heldout}
 
 
-def done(made, folder, chosen, **more) -> pd.DataFrame:
+def train(made, folder, chosen, **more) -> None:
     paths = (folder / "few" / "1-of-1.parquet", folder / "few" / "1-of-1.traces.parquet", folder / "work")
     sweep(made["tokenizer"], made["texts"], made["heldout"], *paths, row={**ROW, "runs": chosen, **more}, code="")
-    return pd.read_parquet(paths[0])
+
+
+def done(made, folder, chosen, **more) -> pd.DataFrame:
+    train(made, folder, chosen, **more)
+    return pd.read_parquet(folder / "few" / "1-of-1.parquet")
+
+
+def forked() -> int:
+    """A child of this process, which has one thread that works."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the child would lack: it waits for none
+        return os.fork()
 
 
 def test_token_ids_on_disk_are_the_documents(made):
@@ -129,9 +141,7 @@ def test_a_killed_job_repeats_no_finished_run_and_ends_with_the_same_bytes(made,
 
     chosen = runs("cc", "hq-33", "hq-100")
     whole = done(made, tmp_path / "whole", chosen)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process that has threads: it waits in none
-        child = os.fork()
+    child = forked()
     if not child:
         step, steps = loop.one_step, []
         monkeypatch.setattr(loop, "EVERY", 0.0)
@@ -141,7 +151,7 @@ def test_a_killed_job_repeats_no_finished_run_and_ends_with_the_same_bytes(made,
             "one_step",
             lambda *a: os.kill(os.getpid(), signal.SIGKILL) if len(steps) == 14 else steps.append(1) or step(*a),
         )
-        done(made, tmp_path / "killed", chosen)
+        train(made, tmp_path / "killed", chosen)
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     trained, fit = [], loop.fit
@@ -150,3 +160,27 @@ def test_a_killed_job_repeats_no_finished_run_and_ends_with_the_same_bytes(made,
     # each run takes 10 steps: the first was done, the second had a state
     assert trained == [(chosen[1]["run"], True), (chosen[2]["run"], False)]
     pd.testing.assert_frame_equal(again, whole)
+
+
+def test_two_processes_train_and_score_as_one(made, tmp_path):
+    chosen = runs("hq-33", "cc")
+    one = done(made, tmp_path / "one", chosen)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in (0, 1):
+        if not (child := forked()):
+            code = 1
+            try:
+                os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+                os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+                train(made, tmp_path / "two", chosen)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    two = pd.read_parquet(tmp_path / "two/few/1-of-1.parquet")
+    assert two["nats"].tolist() == pytest.approx(one["nats"].tolist(), rel=1e-4)  # sums are made in another order
+    pd.testing.assert_frame_equal(two.drop(columns="nats"), one.drop(columns="nats"))
