@@ -117,7 +117,7 @@ def written(wildcards) -> str:
     return _written(wildcards.written, wildcards.scale)
 
 
-def texts_of(wildcards) -> list[str]:
+def tabled_texts(wildcards) -> list[str]:
     """For ``input:`` of a table of texts: of each that it lists the documents, and those that they are written from."""
     scale, found = wildcards.scale, row_at("figures", wildcards.figure, wildcards.scale)
     corpora = load()[scale]["corpora"]

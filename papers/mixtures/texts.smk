@@ -7,7 +7,7 @@ Makes results/{scale}/mixtures/texts.csv: tokens, facts, noise of natural pages 
 rule mixtures_texts:
     """Tokens, facts, facts lost and noise of the texts that arms read."""
     input:
-        written=answers.texts_of,
+        written=answers.tabled_texts,
         tokenizer=answers.field("figures", "figure", "tokenizer", "results/{scale}/tokenizers/{value}"),
     output:
         table="results/{scale}/{figure}.csv",
