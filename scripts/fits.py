@@ -312,7 +312,11 @@ def printed(table: pd.DataFrame, fit: Callable) -> list[str]:
         lines.append(cells)
     rows = [head, *([line.get(key, "") for key in head] for line in lines)]
     width = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)).rstrip() for row in rows]
+    out = ["  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)).rstrip() for row in rows]
+    for column in laws.COLUMNS[fit]:
+        for _, error in table[(table["quantity"] == f"rmabe {column}") & (table["arm"] == ALL)].iterrows():
+            out.append(f"RMABE at {short(error[column])} {column}, all arms: {error['estimate']:.2f} %")
+    return out
 
 
 def _bounded(line: pd.Series) -> str:
@@ -388,9 +392,8 @@ def _losses(axis: "Axes", table: pd.DataFrame, some: list[str], arms: list[str],
     axis.set_xlabel(along, labelpad=1)
     axis.set_ylabel("loss, nats a token", labelpad=1)
     axis.set_title(some[0] if fit is laws.fit_joint else "runs and laws", fontweight="bold")
-    axis.legend(
-        frameon=False, handlelength=1.6, fontsize=6, title="parameters" if fit is laws.fit_joint else None, title_fontsize=6
-    )
+    title = "parameters" if fit is laws.fit_joint else None
+    axis.legend(loc="upper right", frameon=False, labelspacing=0.2, handlelength=1.6, fontsize=6, title=title, title_fontsize=6)
 
 
 def _misses(axis: "Axes", table: pd.DataFrame, arms: list[str], column: str) -> None:
@@ -404,7 +407,7 @@ def _misses(axis: "Axes", table: pd.DataFrame, arms: list[str], column: str) -> 
         colour = _look(arms, arm)["color"]
         axis.hlines(at, low, high, color=colour, linewidth=1)
         axis.plot(estimate, at, "D", color=colour, markerfacecolor="white")
-    axis.axvline(0, color=figures.GREY, linewidth=0.6)
+    axis.axvline(0, color=figures.GREY, linewidth=0.6, zorder=0)
     axis.set_yticks(range(len(shown)), shown)
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.set_xlabel("predicted less observed, %", labelpad=1)
@@ -421,7 +424,7 @@ def _ratios(axis: "Axes", table: pd.DataFrame, arms: list[str], fit: Callable, r
         look = _look(arms, arm)
         axis.fill_between(mine[along], mine["low"], mine["high"], color=look["color"], alpha=0.15, linewidth=0)
         axis.plot(mine[along], mine["estimate"], label=arm, **{**look, "marker": "None"})
-    axis.axhline(1, color=figures.GREY, linewidth=0.6)
+    axis.axhline(1, color=figures.GREY, linewidth=0.6, zorder=0)
     axis.set_xscale("log")
     axis.set_yscale("log")
     positive = ratios["estimate"][ratios["estimate"] > 0]
@@ -430,7 +433,7 @@ def _ratios(axis: "Axes", table: pd.DataFrame, arms: list[str], fit: Callable, r
     axis.set_ylabel(f"iso-loss ratio of {along}", labelpad=1)
     axis.set_title(f"speed-up over {reference}", fontweight="bold")
     if fit is laws.fit_joint:  # else the first panel tells arms apart
-        axis.legend(frameon=False, handlelength=1.6, fontsize=6)
+        axis.legend(loc=f"{'upper' if positive.max() > 1 else 'lower'} left", frameon=False, handlelength=1.6, fontsize=6)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------------

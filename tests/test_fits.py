@@ -134,7 +134,8 @@ def test_planted_laws_of_tokens_through_the_command(tmp_path, capsys):
     path = written(tmp_path, pd.concat([table, few]))
     fits.main([path, "--reference", "cc", "--replicates", "20", "--out", str(tmp_path / "fits")])
     said = capsys.readouterr().out
-    assert "16 runs; arms 3, sizes 1, budgets 7." in said and "left out: arm few: 2 runs: expected 3 or more" in said
+    assert "16 runs; arms 3, sizes 1, budgets 7." in said and "RMABE at 100 tokens, all arms: 0.00 %" in said
+    assert "left out: arm few: 2 runs: expected 3 or more" in said
     found = pd.read_csv(tmp_path / "fits.csv")
     for arm, law in (("cc", CC), ("hq", HQ)):
         for name in ("E", "B", "beta"):
