@@ -20,6 +20,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from scipy.optimize import OptimizeResult
 
 EXPONENTS = (0.01, 5.0)  # among which alpha and beta are looked for; one that ends there is not determined by the runs
 GRIDS = {1: 64, 2: 28}  # exponents of the grid in each of one or two dimensions
@@ -55,7 +56,7 @@ def value(law: Law, N: np.ndarray | float | None = None, D: np.ndarray | float |
 def inverse_tokens(law: Law, loss: np.ndarray | float, N: float | None = None) -> np.ndarray | float:
     """The tokens at which a law (with N parameters, where it has that term) reaches a loss; infinite at its floor and below.
 
-    ``loss`` broadcasts with the law's draws, which come first: (draws, points), or () and (points,).
+    ``loss`` broadcasts with the law's draws, which come first: (draws,) or (draws, points); of one law, any shape.
     """
     loss = np.asarray(loss, float)
     lead = (..., *[None] * (loss.ndim - np.ndim(law.E)))
@@ -63,8 +64,8 @@ def inverse_tokens(law: Law, loss: np.ndarray | float, N: float | None = None) -
     if N is None and np.any(law.A):
         raise ValueError(f"{law}: expected parameters N, of which it has a term")
     above = loss - np.asarray(floor)[lead]
-    with np.errstate(divide="ignore"):
-        ratio = np.asarray(law.B)[lead] / np.where(above > 0, above, 0.0)
+    ratio = np.asarray(law.B)[lead] / np.where(above > 0, above, 1.0)
+    with np.errstate(over="ignore"):  # where a law is all but flat, more tokens than a number can hold
         return np.where(above > 0, ratio ** (1 / np.asarray(law.beta)[lead]), np.inf)[()]
 
 
@@ -85,7 +86,8 @@ def speedup(arm: Law, other: Law, D: np.ndarray | float, N: float | None = None)
     2 means half the tokens; 0 where the arm never gets there, as the other's loss is below its floor. Draws of both laws must
     be paired (``bootstrap``): (draws,) at (points,) is (draws, points).
     """
-    return np.asarray(D, float) / inverse_tokens(arm, value(other, N, D), N)
+    with np.errstate(divide="ignore"):  # an arm that is flat, and below, needs no tokens
+        return np.asarray(D, float) / inverse_tokens(arm, value(other, N, D), N)
 
 
 def speedup_after(arm: Law, other: Law, D: np.ndarray | float, N: float | None = None) -> np.ndarray | float:
@@ -228,35 +230,36 @@ def _projected(
     inverse = np.where(both, np.linalg.inv(np.where(both, gram, np.eye(gram.shape[-1]))), 0.0)
     residuals = y - (design @ amounts[..., None])[..., 0]
     amounts = amounts + (inverse @ (design.transpose(0, 2, 1) @ residuals[..., None]))[..., 0]  # what rounding of X'X left
+    amounts = np.maximum(amounts, 0)
     return design, amounts, inverse, y - (design @ amounts[..., None])[..., 0]
 
 
 def _refined(u: np.ndarray, logs: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Levenberg-Marquardt steps on logarithms u (draws, variables) of exponents, with Kaufman's (1975) Jacobian."""
     bounds = np.log(EXPONENTS)
-    damping = np.full(len(u), 1e-4)
-    design, amounts, inverse, residuals = _projected(u, logs, y, weights)
-    for _ in range(100):
-        slopes = -np.exp(u)[..., None] * logs * design[..., 1:].transpose(0, 2, 1) * amounts[:, 1:, None]
-        slopes = slopes.transpose(0, 2, 1)  # of the predictions, (draws, runs, variables)
+    best, found = u.copy(), np.empty((len(u), 1 + len(logs)))
+    rows, damping = np.arange(len(u)), np.full(len(u), 1e-4)
+    state = _projected(u, logs, y, weights)
+    for turn in range(100):
+        design, amounts, inverse, residuals = state
+        slopes = (-np.exp(u) * amounts[:, 1:])[:, None] * logs.T * design[..., 1:]  # of predictions, (draws, runs, variables)
         jacobian = slopes - design @ (inverse @ (design.transpose(0, 2, 1) @ slopes))
         normal = jacobian.transpose(0, 2, 1) @ jacobian
-        diagonal = np.einsum("rii->ri", normal)
-        normal = normal + (damping[:, None] * diagonal + 1e-300)[..., None] * np.eye(len(logs))
-        step = np.linalg.solve(normal, jacobian.transpose(0, 2, 1) @ residuals[..., None])[..., 0]
+        damped = damping[:, None] * np.einsum("rii->ri", normal) + 1e-300
+        pull = jacobian.transpose(0, 2, 1) @ residuals[..., None]
+        step = np.linalg.solve(normal + damped[..., None] * np.eye(len(logs)), pull)[..., 0]
         tried = np.clip(u + np.clip(step, -1, 1), *bounds)
         new = _projected(tried, logs, y, weights)
         better = (new[-1] ** 2).sum(1) < (residuals**2).sum(1)
-        moved = np.where(better, np.abs(tried - u).max(1), 0.0)
+        done = (np.abs(tried - u).max(1) < 1e-9) | (turn == 99)
         u = np.where(better[:, None], tried, u)
-        design, amounts, inverse, residuals = (
-            np.where(better.reshape(-1, *[1] * (old.ndim - 1)), now, old)
-            for now, old in zip(new, (design, amounts, inverse, residuals), strict=True)
-        )
-        damping = np.clip(np.where(better, damping / 10, damping * 10), 1e-12, 1e12)
-        if not ((moved > 1e-11) | (~better & (damping < 1e3))).any():
+        state = [np.where(better.reshape(-1, *[1] * (old.ndim - 1)), now, old) for now, old in zip(new, state, strict=True)]
+        damping = np.where(better, damping / 10, damping * 10)
+        best[rows[done]], found[rows[done]] = u[done], state[1][done]
+        rows, u, y, damping, *state = (each[~done] for each in (rows, u, y, damping, *state))
+        if not len(rows):
             break
-    return np.exp(u), amounts
+    return np.exp(best), found
 
 
 # --- the Huber loss of log losses -------------------------------------------------------------------------------------------
@@ -292,15 +295,17 @@ def fit_huber(fit: Callable, L: np.ndarray, N: np.ndarray | None = None, D: np.n
 
     floor, spread = L.min(), np.ptp(L) + 1e-3 * L.min()
     bounds = [(np.log(floor) - 20, np.log(L.max()) + 20)] * (1 + variables) + [EXPONENTS] * variables
-    stop = {"maxiter": 5000, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-8, "maxcor": 30}
-    best = None
+
+    def descend(start: np.ndarray, steps: int) -> "OptimizeResult":
+        stop = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": 1e-8, "maxcor": 30}
+        return minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=stop)
+
+    found = []
     for share, split in product((0.3, 0.7, 0.95), (0.3, 0.7) if variables == 2 else (1.0,)):
-        for exponents in product((0.15, 0.5, 1.5), repeat=variables):
+        for exponents in product((0.15, 0.5, 1.5) if variables == 2 else (0.1, 0.2, 0.4, 0.8, 1.6), repeat=variables):
             amounts = np.array([split, 1 - split][:variables]) * (floor * (1 - share) + spread / 2)
-            start = np.concatenate([[np.log(share * floor)], np.log(amounts), exponents])
-            found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=stop)
-            if best is None or found.fun < best.fun:
-                best = found
+            found.append(descend(np.concatenate([[np.log(share * floor)], np.log(amounts), exponents]), 200))
+    best = descend(min(found, key=lambda one: one.fun).x, 10_000)
     E, *amounts = np.exp(best.x[: 1 + variables])
     terms = dict.fromkeys(("parameters", "tokens"), (0.0, 0.0))
     for name, amount, exponent, center in zip(given, amounts, best.x[1 + variables :], middle[:, 0], strict=True):
@@ -316,10 +321,13 @@ def bootstrap(
 ) -> dict[str, Law]:
     """Laws of redrawn runs of each arm, fields (replicates,), paired: the same runs are redrawn in all arms.
 
-    Sizes and budgets stay as they are. Where every cell has two or more seeds (column ``by``), seeds are redrawn within cells,
-    as log losses less their cell's mean. Else log residuals of each arm's law are redrawn among its runs. Both are widened for
-    what few of them lack: deviations from p means, or from a law of p numbers, by sqrt(n / (n - p)); and as their variance s^2
-    is known from n - p degrees of freedom alone, each replicate puts (n - p) s^2 / chi^2 in its place (generalised confidence
+    Sizes and budgets stay as they are; what is redrawn among an arm's runs is by how much each is off, in log loss: from the
+    mean of its cell where every cell of every arm has two or more seeds (column ``by``), so that intervals cover seeds; else
+    from the arm's law, so that they cover what the law misses besides. Redrawing assumes that relative noise is alike at all
+    sizes and budgets: with three seeds redrawn within each budget alone, intervals at the largest covered 85 % in simulations.
+
+    Deviations from p means, or from a law of p numbers, are widened by sqrt(n / (n - p)); and as their variance s^2 is known
+    from n - p degrees of freedom alone, each replicate puts (n - p) s^2 / chi^2 in its place (generalised confidence
     intervals, Weerahandi 1993), at the same quantile in all arms.
 
     Args:
@@ -333,17 +341,17 @@ def bootstrap(
     Raises:
         ValueError: naming the arm that cannot be fitted, or whose runs leave nothing to draw from.
     """
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
     rng = np.random.default_rng(seed)
     tables = {arm: _slots(frame, arm, fit, by) for arm in arms}
     seeds = all(table.groupby(level=CELL).size().min() > 1 for table in tables.values())
     quantile = rng.uniform(size=replicates)
-    picked = _paired({arm: list(table.index) for arm, table in tables.items()}, seeds, replicates, rng)
+    picked = _paired({arm: list(table.index) for arm, table in tables.items()}, replicates, rng)
     out = {}
     for arm, table in tables.items():
         center, deviations, freedom = _spread(table, fit, seeds, arm)
-        scale = np.sqrt(freedom / chi2.ppf(quantile, freedom))
+        scale = np.sqrt(freedom / (2 * gammaincinv(freedom / 2, quantile)))  # the root of freedom over chi squared
         losses = np.exp(center + deviations[picked[arm]] * scale[:, None])
         out[arm] = _fit(fit, table[list(COLUMNS[fit])].to_numpy(float).T, losses, table["loss"].to_numpy(float))
     return out
@@ -365,7 +373,10 @@ def _slots(frame: "DataFrame", arm: str, fit: Callable, by: str) -> "DataFrame":
     table = table.assign(**{by: table[by] if by in table else table.groupby(CELL).cumcount()})
     table = table.set_index([*CELL, by], drop=False).sort_index()
     if table.index.has_duplicates:
-        raise ValueError(f"arm {arm}: two runs of (parameters, tokens, {by}) = {table.index[table.index.duplicated()][0]}")
+        slot = ", ".join(
+            f"{name} {value}" for name, value in zip(table.index.names, table.index[table.index.duplicated()][0], strict=True)
+        )
+        raise ValueError(f"arm {arm}: two runs of {slot}")
     return table
 
 
@@ -387,19 +398,17 @@ def _spread(table: "DataFrame", fit: Callable, seeds: bool, arm: str) -> tuple[n
     return center, (logs - center) * np.sqrt(len(L) / freedom), freedom
 
 
-def _paired(slots: dict[str, list], seeds: bool, replicates: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """For each arm and run, whose deviation it gets: (replicates, runs), among the arm's runs or, by seeds, those of its cell.
+def _paired(slots: dict[str, list], replicates: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """For each arm and run, which of the arm's runs it gets its deviation from: (replicates, runs).
 
     One draw is made for all arms. Where it is a run that an arm does not have, the arm takes the next draw.
     """
     every = sorted(set().union(*slots.values()))
     place = {slot: k for k, slot in enumerate(every)}
-    cells = np.cumsum([k > 0 and seeds and slot[:2] != every[k - 1][:2] for k, slot in enumerate(every)])
-    first, size = np.searchsorted(cells, cells), np.bincount(cells)[cells]
     at = {arm: np.array([place[slot] for slot in mine]) for arm, mine in slots.items()}
     picked = {arm: np.full((replicates, len(mine)), -1) for arm, mine in slots.items()}
     while any((each < 0).any() for each in picked.values()):
-        drawn = first + np.floor(rng.uniform(size=(replicates, len(every))) * size).astype(int)
+        drawn = rng.integers(len(every), size=(replicates, len(every)))
         for arm, mine in at.items():
             own = np.full(len(every), -1)
             own[mine] = np.arange(len(mine))
@@ -423,7 +432,7 @@ def hold_out(
     kept = frame[~largest]
     held = [arm for arm in arms if (frame.loc[largest, "arm"] == arm).any()]
     draws = bootstrap(kept, held, fit, replicates, seed, by)
-    parts = [frame[:0].assign(predicted=0.0, low=0.0, high=0.0, last=0.0)]
+    parts = []
     for arm in held:
         out, rest = frame[largest & (frame["arm"] == arm)], kept[kept["arm"] == arm]
         law = fit(*(rest[each].to_numpy() for each in COLUMNS[fit]), rest["loss"].to_numpy())
@@ -434,4 +443,4 @@ def hold_out(
             alike = rest[(rest[other] == run[other]).all(axis=1)]
             before.append(alike.loc[alike[column] == alike[column].max(), "loss"].mean())
         parts.append(out.assign(predicted=predicted(law, out), low=low, high=high, last=before))
-    return pd.concat(parts)
+    return pd.concat(parts) if parts else frame[:0].assign(predicted=0.0, low=0.0, high=0.0, last=0.0)
