@@ -82,12 +82,15 @@ def runs_of(rows: Iterable[dict]) -> dict[str, list[dict]]:
 def jobs_of(runs: list[dict], number: int, seconds: Callable[[dict], float]) -> list[list[dict]]:
     """The runs of each job, at most ``number`` jobs of about equally many ``seconds``, each in the order of ``runs``.
 
-    What stays together are the budgets of one arm, size and seed, so that a job of theirs needs no more texts than the arm. The
-    longest go first, each to the job that has least to do.
+    What stays together are the budgets of one arm, size and seed, so that a job of theirs needs no more texts than the arm; with a
+    ``number`` above that of such groups each run stands alone. The longest go first, each to the job that has least to do.
     """
+    group = ("natural", "synthetic", "share", "size", "seed")
+    if number > len({tuple(run[key] for key in group) for run in runs}):
+        group = ("run",)
     units: dict[tuple, list[dict]] = {}
     for run in runs:
-        units.setdefault((run["natural"], run["synthetic"], run["share"], run["size"], run["seed"]), []).append(run)
+        units.setdefault(tuple(run[key] for key in group), []).append(run)
     took = {key: sum(map(seconds, unit)) for key, unit in units.items()}
     jobs: list[set] = [set() for _ in range(min(number, len(units)))]
     loads = [0.0] * len(jobs)

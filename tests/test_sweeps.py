@@ -59,8 +59,9 @@ def test_jobs_share_the_runs_evenly_and_keep_the_budgets_of_an_arm_together():
     for job in jobs:
         units = {(run["arm"], run["size"], run["seed"]) for run in job}
         assert len(job) == 2 * len(units)
-    alone = jobs_of(runs, 1000, lambda run: 1.0)
-    assert len(alone) == 16 and all(len(texts_of(job)) <= 2 for job in alone)
+    groups = jobs_of(runs, 16, lambda run: 1.0)
+    assert [len(job) for job in groups] == [2] * 16 and all(len(texts_of(job)) <= 2 for job in groups)
+    assert [len(job) for job in jobs_of(runs, 1000, lambda run: 1.0)] == [1] * 32
     assert jobs_of([], 3, lambda run: 1.0) == []
 
 
