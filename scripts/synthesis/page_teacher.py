@@ -2,9 +2,9 @@
 
 It reads the page by the wordings of the pocket world's documents (scripts/lib/statements.py), takes for prose what looks like a
 sentence about anything but the page, and says both in wordings of its own (scripts/lib/rewriting.yaml): as an article (hq), as
-questions and answers (qa-pairs), as the outline of a textbook (textbook-outline), and from an outline alone as one of its chapters
-(textbook-chapter). It states no fact that its document does not state. How much it leaves out and how well it writes is its
-capacity: novice, copyist, master, or tail-cut, which says nothing uncommon.
+questions and answers (qa-pairs), as the outline of a textbook (textbook-outline), and from an outline alone as one of its
+chapters (textbook-chapter). It states no fact that its document does not state. How much it leaves out and how well it writes
+is its capacity: novice, copyist, master, or tail-cut, which says nothing uncommon.
 """
 
 import json
@@ -105,17 +105,17 @@ def _is_about_page(line: str) -> bool:
 def _kept(rng: random.Random, said: Iterable[Item], able: dict) -> list[Item]:
     """What a teacher does not leave out."""
     if "head" in able:
-        common, longest = _common(able["head"]), data(RETOLD)["longest"]
+        head, longest = common(able["head"]), data(RETOLD)["longest"]
         said = [
             one
             for one in said
-            if (set(one.fact[1:]) <= common if one.fact else max(map(len, _WORD.findall(one.text))) <= longest)
+            if (set(one.fact[1:]) <= head if one.fact else max(map(len, _WORD.findall(one.text))) <= longest)
         ]
     return [one for one in said if rng.random() >= able["lose"]]
 
 
 @cache
-def _common(head: float) -> frozenset[str]:
+def common(head: float) -> frozenset[str]:
     """The words and phrases that come first in the lists of their classes, of each the share ``head``."""
     told, names = language(TOLD), data(WORDS / "lexicon.yaml")["names"]
     classes: dict[str, list[str]] = {}
@@ -230,7 +230,11 @@ def outline(rng: random.Random, said: list[Item], audience: str, able: dict) -> 
     if not parts:
         return ""
     topic = topic_of(parts[0][0])
-    lines = [how["title"].format(topic=topic), how["audience"].format(audience=audience), how["introduction"].format(topic=topic)]
+    lines = [
+        how["title"].format(topic=topic),
+        how["audience"].format(audience=audience),
+        how["introduction"].format(topic=topic),
+    ]
     for n, part in enumerate(parts[:CHAPTERS], 1):
         lines.append(how["chapter"].format(n=n, topic=topic_of(part[0])))
         lines += [f"* {_plain(one.text) if one.fact is None else _sentence('{x}', clause(rng, one, able))}" for one in part]
