@@ -73,7 +73,8 @@ def _noisy() -> re.Pattern:
     listed = {"site": "|".join(map(re.escape, words["sites"])), "menu": "|".join(map(re.escape, words["menu"]))}
     slots = {name: f"(?:{pattern})" for name, pattern in (_SLOTS | listed).items()}
     lines = (line for where in ("head", "between", "foot") for line in words[where])
-    return re.compile("|".join(f"(?:{_SLOT.sub(lambda match: slots[match[1]], re.escape(line))})" for line in lines))
+    forms = "|".join(_SLOT.sub(lambda match: slots[match[1]], re.escape(line)) for line in lines)
+    return re.compile(f"^(?:{forms})$", re.MULTILINE)
 
 
 def noise_share(text: str) -> float:
