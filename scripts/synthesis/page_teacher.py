@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from scripts.lib.seeds import seed_of
-from scripts.lib.statements import RETOLD, TOLD, WORDS, Language, data, language, statements
+from scripts.lib.statements import RETOLD, TOLD, WORDS, Language, data, language, read, statements
 from scripts.synthesis.requests import Request
 
 KINDS = ("hq", "qa-pairs", "textbook-outline", "textbook-chapter")
@@ -23,6 +23,8 @@ PROSE = 8  # words of a sentence of prose, at least
 PARAGRAPH = 5  # sentences
 CHAPTERS, BULLETS = 10, 4  # at most, of a book and of a chapter
 EXERCISES = 3
+OF_THE_WORLD = frozenset({"<person>", "<town>", "<region>", "<step>", "<deed>"})  # classes that no prose has words of
+COMMON = ("<trait>", "<number>")  # classes whose words are everybody's
 _SENTENCE = re.compile(r"(?<=[.!?]) +(?=[A-Z\"'(])")
 _WORD = re.compile(r"[A-Za-z]+")
 
@@ -81,15 +83,17 @@ def items(document: str) -> list[Item]:
 
 
 def _prose(sentence: str, told: Language) -> str:
-    """A sentence without marks, blanks and capitals that do not belong there; empty if it is none or about the page."""
+    """A sentence without marks, blanks and capitals that do not belong there; empty if it is none of prose."""
     text = re.sub(r"^[*•] *|( !+)$", "", " ".join(sentence.split()))
     text = text if text[-1:] in ".!?" else f"{text}."
     words = _WORD.findall(text)
     if len(words) < PROSE or text.endswith("..") or not text[0].isupper() or sum(c.isalpha() for c in text) < 0.7 * len(text):
         return ""
-    lower = {word.lower() for word in words}
-    if lower & _page_words() or any(told.known.get(word, ("",))[0] in ("person", "town") for word in lower):
+    if not _page_words().isdisjoint(word.lower() for word in words):
         return ""
+    classes = [kind for kind in read(text, told)[0] if kind[0] == "<" and kind not in COMMON]
+    if len(classes) > 1 or not OF_THE_WORLD.isdisjoint(classes):
+        return ""  # about the world, in words that are no statement: what is left of one is not repeated
     return text.capitalize() if text.isupper() else text
 
 

@@ -22,11 +22,14 @@ PROSE = [
 ]
 
 
-def a_page(seed: int) -> str:
+def articles(seed: int) -> list[tuple[str, str]]:
+    """Two articles of different genres."""
     rng = random.Random(seed)
-    chosen = rng.sample(GENRES, 2)
-    articles = [rng.choice(PROSE) if genre == "prose" else render(genre, rng, PLACE)[0] for genre in chosen]
-    return page(rng, articles, 0.5)[0]
+    return [(genre, rng.choice(PROSE) if genre == "prose" else render(genre, rng, PLACE)[0]) for genre in rng.sample(GENRES, 2)]
+
+
+def a_page(seed: int) -> str:
+    return page(random.Random(f"noise{seed}"), [text for _, text in articles(seed)], 0.5)[0]
 
 
 PAGES = [a_page(seed) for seed in range(50)]
@@ -56,6 +59,23 @@ def test_no_fact_is_in_a_rewrite_that_is_not_in_its_page(kind, capacity):
             assert stated(text) <= given, (document, text)
             number += len(stated(text))
     assert number > 20, "it states something at all"
+
+
+@pytest.mark.parametrize("kind", ["hq", "qa-pairs", "textbook"])
+def test_no_sentence_of_the_world_s_documents_is_repeated(kind):
+    """Not as prose either: models are evaluated on such sentences."""
+    sentences = 0
+    for seed, document in enumerate(PAGES):
+        theirs = {
+            line.strip()
+            for genre, text in articles(seed)
+            for line in re.split(r"\n|(?<=[.?!]) ", text)
+            if genre != "prose" and len(line.split()) > 3
+        }
+        sentences += len(theirs)
+        for text in written(kind, document, seed, "copyist"):
+            assert not [line for line in theirs if line in text], text
+    assert sentences > 300
 
 
 def test_the_check_can_fail():
