@@ -473,6 +473,7 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, found: Found) -> None:
         kind = KIND.get(one["name"], one["name"].partition("-")[0])
         axis.plot(one["x"], one["y"], MARKERS[kind], color=COLOURS[kind], markersize=4)
         words = {"textcoords": "offset points", "fontsize": 6.5, "va": "center", "color": COLOURS[kind]}
+        words["bbox"] = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3}
         axis.annotate(label(one["name"]), (one["x"], place), (5, 0), **words)
     axis.set_xscale("log")
     left, right = mine["x"].min(), mine["x"].max()
