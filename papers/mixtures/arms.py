@@ -101,9 +101,10 @@ def read_runs(path: str | Path, row: dict) -> pd.DataFrame:
     Raises:
         ValueError: naming the file and the columns that are missing, or the run whose loss is no number above 0.
     """
-    names = {"size": str, "generator": str, "world": str, "arm": str}
+    kinds = dict.fromkeys(("world", "arm", "generator", "size"), str) | {LOSS: float}
+    kinds |= dict.fromkeys(("parameters", "non_embedding", "tokens", "seed"), "int64")
     table = pd.read_csv(
-        path, dtype=names, keep_default_na=False, na_values=[""]
+        path, dtype=kinds, keep_default_na=False, na_values=[""]
     )  # by default "null", a world, is a missing value
     if missing := sorted(COLUMNS - set(table)):
         raise ValueError(f"{path}: columns {missing}: expected the runs table's, found {sorted(table)}")

@@ -70,7 +70,7 @@ def reproduced(found: Fitted, claims: dict[str, dict]) -> dict[str, dict]:
             estimates = np.array([found.laws[arm].E - found.laws["cc"].E for arm in arms])
             draws = np.column_stack([found.draws[arm].E - found.draws["cc"].E for arm in arms])
             out[name] = arms_.largest(estimates, draws, claims[name]["level"])
-    others = [arm for arm in found.laws if arm != "hq-33"]
+    others = [arm for arm in found.laws if arm not in ("hq-33", "filtered")]  # those of the paper
     out["fig3-lowest"] = nothing("no joint law of hq-33 or of four others: too few runs")
     if found.has("hq-33") and len(others) > 3:
         estimates = np.array([found.laws["hq-33"].E - found.laws[arm].E for arm in others])
@@ -86,7 +86,7 @@ def plotted(floors: dict[str, tuple[float, float]], found: Fitted) -> pd.DataFra
         for series, y in zip(("Table 4", "Table 5"), both, strict=True):
             lines.append({"layer": "published", "series": series, "arm": arm, "y": y})
     draws = {arm: law.E for arm, law in found.draws.items()}
-    least = np.min(list(draws.values()), axis=0) if draws else None
+    least = np.min([each for arm, each in draws.items() if arm in floors], axis=0) if draws else None
     for arm, law in found.laws.items():
         low, high = laws.interval(draws[arm], 1 - 2 * LEVEL)
         line = {"layer": "reproduced", "series": "joint fit", "arm": arm, "y": law.E, "low": low, "high": high}
@@ -127,8 +127,11 @@ def draw(table: pd.DataFrame, found: Fitted, lines: list[str]) -> "Figure":
             _floors(axis, mine, places)
             axis.set_xlabel("irreducible loss E, nats a token", labelpad=1)
         axes[1].set_yticklabels([])
+        for x, name in ((1.1, "below\nCC"), (1.25, "lowest")) if found.laws else ():
+            head = {"xycoords": "axes fraction", "fontsize": 6.8, "color": figures.INK}
+            axes[1].annotate(f"% {name}", (x, 1.0), ha="center", va="bottom", **head)
         handles, labels = axes[0].get_legend_handles_labels()
-        axes[0].legend(handles[:2], labels[:2], loc="lower right", frameon=False)
+        axes[0].legend(handles[:2], labels[:2], loc="lower left", frameon=False, handletextpad=0.2, borderaxespad=0.1)
         figures.footer(figure, lines)
     return figure
 
@@ -140,9 +143,10 @@ def _floors(axis: "Axes", table: pd.DataFrame, places: dict[str, int]) -> None:
         axis.plot(one.y, places[one.arm], color=colour, marker=mark, markersize=4.5, linestyle="none", label=name)
         if one.series == "joint fit":
             axis.plot([one.low, one.high], [places[one.arm]] * 2, color=colour, linewidth=1.2)
-            shares = "CC" if one.arm == "cc" else f"below CC {100 * one.below_cc:.0f} %"
-            axis.annotate(f"{shares}, lowest {100 * one.lowest:.0f} %", (1.02, places[one.arm]),
-                          xycoords=("axes fraction", "data"), fontsize=6.3, va="center", color=figures.INK)  # fmt: skip
+            for x, share in ((1.1, one.below_cc), (1.25, one.lowest)):
+                if np.isfinite(share) and not (one.arm == "cc" and x == 1.1):
+                    where = {"xycoords": ("axes fraction", "data"), "fontsize": 6.8, "color": figures.INK}
+                    axis.annotate(f"{100 * share:.0f}", (x, places[one.arm]), ha="center", va="center", **where)
     natural = table.loc[table["arm"] == "cc", "y"]
     if len(natural):
         axis.axvline(natural.mean(), color=figures.COLOURS["black"], linewidth=0.6, linestyle=(0, (4, 2)), zorder=0)
