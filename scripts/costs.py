@@ -299,8 +299,8 @@ def bos(wildcards: dict, scale: str) -> Cost:
 
 def generate(wildcards: dict, scale: str) -> Cost:
     """What a generator writes about documents: one shard of a corpus. An endpoint takes as long as its limits let it."""
-    row, known = row_at("corpora", wildcards["corpus"], scale), rates()["generated"]
-    size = known[row["engine"]]
+    row = row_at("corpora", wildcards["corpus"], scale)
+    size = _size(row)
     calls, documents = (n / row["shards"] for n in (row["tokens"] / size["answer"], _documents(row["source"], scale)))
     model, gpus, gpu_bytes = Shape(0, 0, 0, 0, 0, 0, 0), 0, 0.0
     if row["engine"] == "pocket":
@@ -486,11 +486,19 @@ def nll(wildcards: dict, scale: str) -> Cost:
     return Cost(start_seconds(scale) + seconds, gpus=gpus, gpu_bytes=2 * model.parameters + 4e9 if gpus else 0, memory=3e9)
 
 
+def _size(row: dict) -> dict:
+    """What a generator of a corpus reads and writes for a text: by its engine, or by engine and method."""
+    known = rates()["generated"]
+    return known.get(f"{row['engine']}-{row['method']}", known[row["engine"]])
+
+
 def _samples(corpus: str, scale: str) -> int:
     """Documents of a corpus; a corpus made of another has at most as many."""
     row = row_at("corpora", corpus, scale)
     if row["method"] in GENERATED:
-        return math.ceil(row["tokens"] / rates()["generated"][row["engine"]]["answer"])
+        return math.ceil(row["tokens"] / _size(row)["answer"])
+    if row["method"] == "filtered":
+        return math.ceil(row["keep"] * _documents(row["source"], scale))
     return row["samples"] if "samples" in row else _samples(row["corpus"], scale)
 
 

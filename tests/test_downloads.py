@@ -70,7 +70,8 @@ def test_the_gpu_scale_takes_only_what_everybody_may_download(tmp_path):
 
 def test_the_paper_scale_shows_the_terms_of_what_is_gated(tmp_path):
     gated = [line for line in table("paper", tmp_path) if line["gated"] == "yes"]
-    names = ("Llama-3.2-1B", "Meta-Llama-3-8B")
+    instructed = ("Llama-3.2-3B-Instruct", "Meta-Llama-3-8B-Instruct", "Meta-Llama-3-70B-Instruct")
+    names = ("Llama-3.2-1B", "Meta-Llama-3-8B", *instructed)
     assert {line["name"]: line["terms"] for line in gated} == {
         name: f"https://huggingface.co/meta-llama/{name}" for name in names
     }

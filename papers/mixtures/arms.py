@@ -202,9 +202,15 @@ def nothing(why: str) -> dict:
     return {"estimate": 0.0, "low": -NOTHING, "high": NOTHING, "lacking": why}
 
 
+def percentiles(draws: np.ndarray, level: float) -> tuple[float, float]:
+    """The percentile interval of draws (draws,) that leaves ``level`` on either side."""
+    low, high = laws.interval(draws, 1 - 2 * level)
+    return float(low), float(high)
+
+
 def bounds(estimate: float, draws: np.ndarray, level: float) -> dict[str, float]:
     """A finding with its percentile interval, ``level`` on either side; ends that are infinite are cut at NOTHING."""
-    low, high = (float(np.clip(end, -NOTHING, NOTHING)) for end in laws.interval(draws, 1 - 2 * level))
+    low, high = (float(np.clip(end, -NOTHING, NOTHING)) for end in percentiles(draws, level))
     return {"estimate": float(np.clip(estimate, -NOTHING, NOTHING)), "low": low, "high": high}
 
 

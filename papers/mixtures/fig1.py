@@ -12,7 +12,6 @@ from papers.mixtures import scaling
 from papers.mixtures.arms import BILLION, REPHRASED, Fitted, Printed, exact, nothing
 from scripts.lib import claims as claims_
 from scripts.lib import figures, laws
-from scripts.lib.statistics import interval
 
 PURE = ("hq-100", "qa-100", "txbk-100")
 
@@ -98,7 +97,7 @@ def _order(found: Fitted, printed: Printed, levels: dict[str, float]) -> dict[st
     estimate, draws = tau(np.array([one[0] for one in both])), tau(np.column_stack([one[1] for one in both]))
     out = {}
     for name, bound in (("fig1-order", 0.6), ("fig1-order-published", 0.8)):
-        low, high = interval(draws - bound, levels[name])
+        low, high = arms_.percentiles(draws - bound, levels[name])
         out[name] = {"estimate": float(estimate - bound), "low": low, "high": high, "tau": float(estimate), "arms": len(arms)}
     return out
 
@@ -114,23 +113,16 @@ def footer(judged: list[dict], row: dict) -> list[str]:
         return by[f"fig1-published-{name}"]["verdict"]
 
     return [
-        "Left: the paper's printed laws (Table 4), exact. Right: "
-        + figures.SCALES[row["scale"]]
-        + ". Dots: runs, mean of seeds (below: "
-        "of differences from CC with the same seed); curves: L = E + B / D^beta, 95 % bands. Grey: where runs were trained, "
-        "the rest is "
-        "extrapolated. A percentage is the share of synthetic tokens, the rest is CC.",
+        f"Left: the paper's printed laws (Table 4), exact. Right: {figures.SCALES[row['scale']]}. Dots: runs, mean of seeds "
+        "(below: of differences from CC with the same seed); curves: L = E + B / D^beta, 95 % bands. Grey: where runs were "
+        "trained, the rest is extrapolated. A percentage is the share of synthetic tokens, the rest is CC.",
         f"Prose against Table 4: 33% TXBK passes CC at {by['fig1-published-crossing']['estimate']:.1f}B (text: about 20B), "
         f"{verdict('crossing')}; 67% TXBK stays worse to 200B, {verdict('txbk-67')}, and to 8T, {verdict('txbk-67-far')}; pure "
-        "HQ not better to "
-        f"100B, {verdict('hq')}, and to 8T, {verdict('hq-far')}; pure QA not better to 100B, {verdict('qa')}; 67% beats 33% at "
-        "large D for HQ, "
-        f"{verdict('67-better-hq')}, for QA, {verdict('67-better-qa')}.",
+        f"HQ not better to 100B, {verdict('hq')}, and to 8T, {verdict('hq-far')}; pure QA not better to 100B, {verdict('qa')}; "
+        f"67% beats 33% at large D for HQ, {verdict('67-better-hq')}, for QA, {verdict('67-better-qa')}.",
         f"Ours, nats at the largest budget: rephrased mixtures below CC {said('fig1-mixtures')}; TXBK above CC "
-        f"{said('fig1-textbook')}; "
-        f"33% TXBK starts behind and passes CC, {by['fig1-textbook-crossing']['verdict']}; pure HQ not better "
-        f"{said('fig1-hq')}; pure QA "
-        f"{said('fig1-qa')}.",
+        f"{said('fig1-textbook')}; 33% TXBK starts behind and passes CC, {by['fig1-textbook-crossing']['verdict']}; pure HQ "
+        f"not better {said('fig1-hq')}; pure QA {said('fig1-qa')}.",
         f"Intervals cover {arms_.COVER}.",
     ]
 

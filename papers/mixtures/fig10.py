@@ -115,7 +115,7 @@ def rarity(stream: Stream, types: np.ndarray, frequency: dict[str, np.ndarray], 
         found = []
         for weight in weights:
             n = weight @ number
-            kept = n >= LEAST
+            kept = (number.sum(0) >= LEAST) & (n > 0)
             found.append(rank_correlation(often[kept], (weight @ sums)[kept] / n[kept]) if kept.sum() > 2 else 0.0)
         out[arm] = np.array(found)
     return out
@@ -151,9 +151,10 @@ def measured(stream: Stream, types: np.ndarray, frequency: dict[str, np.ndarray]
 
 
 def bounded(values: np.ndarray, level: float, **more: object) -> dict[str, object]:
-    """An estimate, the first value, with percentiles of the others."""
+    """An estimate, the first value, with percentiles of the others, at most as far as itself."""
     low, high = np.nanquantile(values[1:], [level, 1 - level])
-    return {"estimate": float(values[0]), "low": float(low), "high": float(high), "level": level, **more}
+    ends = {"low": float(min(low, values[0])), "high": float(max(high, values[0]))}
+    return {"estimate": float(values[0]), **ends, "level": level, **more}
 
 
 def findings(found: Found, claims: dict[str, dict]) -> dict[str, dict]:
@@ -232,7 +233,7 @@ def trace_panel(axis: "Axes", table: pd.DataFrame, arm: str, row: dict, most: fl
     if arm == table["arm"].iloc[0]:
         axis.legend(frameon=False, loc="upper right", ncols=3, handlelength=1.2, columnspacing=1.0, borderpad=0.1)
     mixes.titled(
-        axis, f"trained on {label(arm)}", f"tokens {mine['x'].iloc[0]:,} to {mine['x'].iloc[-1]:,} of the held-out text"
+        axis, f"trained on {label(arm)}", f"tokens {mine['x'].iloc[0]:,.0f} to {mine['x'].iloc[-1]:,.0f} of the held-out text"
     )
 
 
@@ -260,9 +261,9 @@ def breaks_panel(axis: "Axes", table: pd.DataFrame, number: int) -> None:
         axis.plot([i], [one["mean"]], MARKERS[kind_of(one["arm"])], markerfacecolor="white", **look)
     axis.set_xticks(range(len(mine)), [label(arm) for arm in mine["arm"]])
     axis.set_xlim(-0.6, max(len(mine), 1) - 0.4)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.15 * max([1e-9, *mine["high"], *mine["mean"]]))
     axis.set_ylabel("mean loss, nats", labelpad=1)
-    mixes.titled(axis, "at paragraph breaks", f"n = {number:,} breaks; 90 %, domains resampled; hollow: all tokens")
+    mixes.titled(axis, "at paragraph breaks", f"n = {number:,} breaks; bars: 90 %; hollow: all tokens")
 
 
 def footer(judged: list[dict], stream: Stream, missing: list[str], row: dict) -> list[str]:

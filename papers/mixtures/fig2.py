@@ -111,23 +111,18 @@ def footer(judged: list[dict], printed: Printed, row: dict) -> list[str]:
         return by[f"fig2-published-{name}"]["verdict"]
 
     return [
-        "Left: the paper's printed laws (Table 5), exact. Right: "
-        + figures.SCALES[row["scale"]]
-        + ". Dots: runs, mean of seeds (below: "
-        "of differences from CC with the same seed); curves: L = E + A / N^alpha, 95 % bands. Grey: where models were trained, "
-        "the rest "
-        "is extrapolated. N counts all parameters with one embedding matrix, as the paper's labels do.",
+        f"Left: the paper's printed laws (Table 5), exact. Right: {figures.SCALES[row['scale']]}. Dots: runs, mean of seeds "
+        "(below: of differences from CC with the same seed); curves: L = E + A / N^alpha, 95 % bands. Grey: where models were "
+        "trained, the rest is extrapolated. N counts all parameters with one embedding matrix, as the paper's labels do.",
         f"Prose against the tables: pure HQ worse at all sizes, {verdict('hq')}; pure QA worse at large N (from "
         f"{rises(printed, 'qa-100'):.1f}B on), {verdict('qa')}; 67% only marginally worse than 33%, HQ "
-        f"{verdict('67-marginal-hq')}, QA "
-        f"{verdict('67-marginal-qa')}; the advantage of 33% TXBK shrinks with N: from 1B to 3B {verdict('shrinks')}, beyond "
-        f"{verdict('shrinks-far')}. Table 1's labels as non-embedding parameters: "
-        f"{by['fig2-published-non-embedding']['estimate']:.0f} of 6, "
-        f"{verdict('non-embedding')}; with one embedding matrix {by['fig2-published-sizes']['estimate']:.0f} of 6, "
-        f"{verdict('sizes')}.",
+        f"{verdict('67-marginal-hq')}, QA {verdict('67-marginal-qa')}; the advantage of 33% TXBK shrinks with N: from 1B to 3B "
+        f"{verdict('shrinks')}, beyond {verdict('shrinks-far')}. Table 1's labels as non-embedding parameters: "
+        f"{by['fig2-published-non-embedding']['estimate']:.0f} of 6, {verdict('non-embedding')}; with one embedding matrix "
+        f"{by['fig2-published-sizes']['estimate']:.0f} of 6, {verdict('sizes')}.",
         f"Ours, nats at the largest size: pure HQ above CC {said('hq')}; pure QA {said('qa')}; 67% above 33%: HQ "
-        f"{said('67-worse-hq')}, QA "
-        f"{said('67-worse-qa')}, TXBK {said('textbook-share')}; 33% TXBK loses ground to CC as models grow {said('shrinks')}.",
+        f"{said('67-worse-hq')}, QA {said('67-worse-qa')}, TXBK {said('textbook-share')}; 33% TXBK loses ground to CC as "
+        f"models grow {said('shrinks')}.",
         f"Intervals cover {arms_.COVER}.",
     ]
 

@@ -162,19 +162,15 @@ def footer(judged: list[dict], row: dict) -> list[str]:
 
     return [
         "Left: not the paper's bars, whose joint coefficients are not printed, so that its sentences on them are not "
-        "comparable: every arm "
-        "but pure QA below CC, 33% HQ lowest (the next sentence has pure QA below CC too). Instead what its two tables imply: "
-        "two routes, up "
-        f"to {by['fig3-implied-routes']['estimate']:.2f} nats apart (within 0.03: {by['fig3-implied-routes']['verdict']}). "
-        "Dashed: CC.",
+        "comparable: every arm but pure QA below CC, 33% HQ lowest (the next sentence has pure QA below CC too). Instead what "
+        f"its two tables imply: two routes, up to {by['fig3-implied-routes']['estimate']:.2f} nats apart (within 0.03: "
+        f"{by['fig3-implied-routes']['verdict']}). Dashed: CC.",
         f"Implied: mixtures below CC {said('implied-mixtures')}; pure HQ {said('implied-hq')}; pure TXBK "
-        f"{said('implied-txbk')}; pure QA "
-        f"above CC {said('implied-qa')}; 33% HQ lowest {said('implied-lowest')}. Brackets: from one route to the other.",
+        f"{said('implied-txbk')}; pure QA above CC {said('implied-qa')}; 33% HQ lowest {said('implied-lowest')}. Brackets: "
+        "from one route to the other.",
         f"Right: {figures.SCALES[row['scale']]}; 95 % intervals, and how many of the redrawn fits have an arm below CC, or "
-        "lowest of all. "
-        f"Mixtures below CC {said('mixtures')}; pure HQ {said('hq')}; pure TXBK {said('txbk')}; pure QA above CC {said('qa')}; "
-        "33% HQ "
-        f"lowest {said('lowest')}.",
+        f"lowest of all. Mixtures below CC {said('mixtures')}; pure HQ {said('hq')}; pure TXBK {said('txbk')}; pure QA above "
+        f"CC {said('qa')}; 33% HQ lowest {said('lowest')}.",
         f"Intervals cover {arms_.COVER}.",
     ]
 

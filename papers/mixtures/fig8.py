@@ -22,7 +22,6 @@ from scripts.lib import claims as claims_
 from scripts.lib import figures, laws
 from scripts.lib.laws import Law
 from scripts.lib.seeds import seed_of
-from scripts.lib.statistics import interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +90,9 @@ def findings(printed: Printed, found: Fitted, rest: pd.DataFrame, claims: dict[s
         lacking = nothing("no joint law of cc: too few runs")
         return out | {name: dict(lacking) for name in ("fig8-residual", "fig8-tokens", "fig8-parameters")}
     errors = rest["error"].abs().to_numpy()
-    low, high = interval(errors[rng.integers(len(errors), size=(DRAWS, len(errors)))].mean(1), claims["fig8-residual"]["level"])
+    low, high = arms_.percentiles(
+        errors[rng.integers(len(errors), size=(DRAWS, len(errors)))].mean(1), claims["fig8-residual"]["level"]
+    )
     out["fig8-residual"] = {"estimate": float(errors.mean()), "low": low, "high": high, "runs": len(errors)}
     for axis in ("tokens", "parameters"):
         steps, spread = falls(found, axis, rest)
@@ -231,13 +232,10 @@ def footer(judged: list[dict], printed: Printed, row: dict) -> list[str]:
     law = implied(printed)
     return [
         "Left: the paper's joint coefficients are not printed; this is the additive law that its Tables 4 and 5 imply for CC "
-        "(E "
-        f"{law.E:.2f}, by two routes), thin lines its two slices. Yellow: contours, nats a token. White dashes: where compute "
-        "6 N D is spent best, "
-        f"{float(best_tokens(law, 1.0)):.0f} tokens a parameter at 1B.",
+        f"(E {law.E:.2f}, by two routes), thin lines its two slices. Yellow: contours, nats a token. White dashes: where "
+        f"compute 6 N D is spent best, {float(best_tokens(law, 1.0)):.0f} tokens a parameter at 1B.",
         "The slices should meet at 1B parameters and 50B tokens, within 1 %: CC "
-        f"{arms_.said(by['fig8-published-meet-cc'], 2)}; the farthest "
-        f"of ten arms {arms_.said(by['fig8-published-meet'], 2)}.",
+        f"{arms_.said(by['fig8-published-meet-cc'], 2)}; the farthest of ten arms {arms_.said(by['fig8-published-meet'], 2)}.",
         f"Right: {figures.SCALES[row['scale']]}. Mean distance of runs from the joint fit, %: "
         f"{arms_.said(by['fig8-residual'], 2)}. Smallest fall of the loss in nats, from a budget to the next "
         f"{arms_.said(by['fig8-tokens'])}, from a size to the next {arms_.said(by['fig8-parameters'])}.",

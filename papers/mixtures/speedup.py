@@ -151,8 +151,8 @@ def draw(table: pd.DataFrame, found: Fitted, printed: Printed, row: dict, lines:
     import matplotlib.pyplot as plt
 
     lines = [line for part in lines for line in textwrap.wrap(part, 131)]
-    panels, gap = (2.05, 1.5), 0.42
-    height = 0.42 + sum(panels) + gap + 0.5 + 0.137 * len(lines)
+    panels, gap = (2.05, 1.5), 0.66
+    height = 0.42 + sum(panels) + gap + 0.42 + 0.137 * len(lines)
     with matplotlib.rc_context(figures.STYLE):
         figure = plt.figure(figsize=(figures.WIDTH, height))
         for layer, left in scaling.COLUMNS.items():
@@ -173,7 +173,7 @@ def draw(table: pd.DataFrame, found: Fitted, printed: Printed, row: dict, lines:
                     )
                     arms_.empty(axes, why)
                     continue
-                (_cost_panel if i else _tokens_panel)(axes, mine, layer, printed)
+                (_cost_panel if i else _tokens_panel)(axes, mine, layer, printed, sorted(set(found.runs["tokens"])))
                 if i:
                     axes.set_title(f"{arms_.label(PLAIN)}, with what generation takes", fontsize=7.5)
                 axes.set_xlabel(f"tokens of CC{', billions' if layer == 'published' else ''}", labelpad=1)
@@ -183,7 +183,7 @@ def draw(table: pd.DataFrame, found: Fitted, printed: Printed, row: dict, lines:
     return figure
 
 
-def _axes(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed) -> None:
+def _axes(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed, budgets: list[int]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     asked = printed.known["speedup"]
@@ -199,13 +199,12 @@ def _axes(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed) -> No
         x = [1, 10, 100, 1000]
         axes.set_xticks([tick * BILLION for tick in x], [f"{tick:g}" for tick in x])
     else:
-        x = np.geomspace(table["x"].min(), table["x"].max(), 4)
-        axes.set_xticks(x, [arms_.short(tick) for tick in x])
+        axes.set_xticks(budgets, [arms_.short(tick) for tick in budgets])
     axes.minorticks_off()
 
 
-def _tokens_panel(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed) -> None:
-    _axes(axes, table[table["series"] == "tokens"], layer, printed)
+def _tokens_panel(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed, budgets: list[int]) -> None:
+    _axes(axes, table[table["series"] == "tokens"], layer, printed, budgets)
     if layer == "published":
         arms_.measured(axes, table["x"].min(), printed.known["ranges"]["tokens"]["held_out"] * BILLION)
     asked = printed.known["speedup"]
@@ -230,14 +229,15 @@ def _tokens_panel(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printe
     arms_.direct_labels(axes, dict(zip(ends["arm"], ends["y"], strict=True)), table["x"].max())
 
 
-def _cost_panel(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed) -> None:
-    _axes(axes, table, layer, printed)
+def _cost_panel(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed, budgets: list[int]) -> None:
+    _axes(axes, table, layer, printed, budgets)
     for series, mine in table.groupby("series", sort=False):
         axes.plot(mine["x"], mine["y"], color=arms_.look(PLAIN)["color"], linestyle=SERIES[series], label=series)
         if layer == "reproduced":
             low, high = (np.clip(mine[end], *axes.get_ylim()) for end in ("low", "high"))
             axes.fill_between(mine["x"], low, high, color=arms_.look(PLAIN)["color"], alpha=0.12, linewidth=0)
-    axes.legend(loc="upper left", frameon=False, fontsize=6.5, handlelength=2.4)
+    if layer == "published":  # for both
+        axes.legend(loc="upper left", frameon=False, fontsize=6.5, handlelength=2.4)
 
 
 def footer(judged: list[dict], printed: Printed, row: dict) -> list[str]:
@@ -249,18 +249,14 @@ def footer(judged: list[dict], printed: Printed, row: dict) -> list[str]:
     cost = f"{arms_.short(writing['parameters'])} parameters write" if writing else "no FLOPs are counted, since rules write"
     return [
         "A speed-up S(D) is D over the tokens after which the arm has the loss that CC has after D. Left: Table 4's printed "
-        "laws, exact; grey: "
-        "budgets that were trained. S is no constant and grows without bound, as the arms' floors are lower than CC's. Pure "
-        "TXBK gets there never.",
+        "laws, exact; grey: budgets that were trained. S is no constant and grows without bound, as the arms' floors are "
+        "lower than CC's. Pure TXBK takes over fifty times the tokens, or never gets there.",
         f"33% HQ is 5 times faster from {one['at_5']:.0f}B tokens of CC on and 10 times from {one['at_10']:.0f}B; at 100B "
-        f"{one['estimate']:.2f} "
-        f"times (5 to 10: {one['verdict']}), 33% QA {by['speedup-published-qa-33']['estimate']:.2f} "
+        f"{one['estimate']:.2f} times (5 to 10: {one['verdict']}), 33% QA {by['speedup-published-qa-33']['estimate']:.2f} "
         f"({by['speedup-published-qa-33']['verdict']}). In FLOPs, with a third of the corpus written once for this model by "
-        f"{generator['model']} (as "
-        f"many tokens read as written, {flops['costlier']:.2f} times the FLOPs of a token): {flops['estimate']:.2f} times, "
-        f"{flops['verdict']}. "
-        f"Pure HQ never faster to 100B, {by['speedup-published-hq']['verdict']}; pure QA, "
-        f"{by['speedup-published-qa']['verdict']}.",
+        f"{generator['model']} (as many tokens read as written, {flops['costlier']:.2f} times the FLOPs of a token): "
+        f"{flops['estimate']:.2f} times, {flops['verdict']}. Pure HQ never faster to 100B, "
+        f"{by['speedup-published-hq']['verdict']}; pure QA, {by['speedup-published-qa']['verdict']}.",
         f"Right: {figures.SCALES[row['scale']]}; 95 % bands; {cost}. Log10 of the speed-up at the largest budget, 33% HQ "
         f"{arms_.said(by['speedup-hq-33'], 2)}; 33% QA {arms_.said(by['speedup-qa-33'], 2)}; pure HQ no faster "
         f"{arms_.said(by['speedup-hq'], 2)}; pure QA {arms_.said(by['speedup-qa'], 2)}.",

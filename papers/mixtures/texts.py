@@ -1,10 +1,10 @@
 """What the texts of the mixtures are made of: reads natural pages and what was written from them, makes texts.csv.
 
-One line a source or corpus, of its first documents: tokens (by the tokenizer of the students), facts (that it states, of the pocket
-world, each once a document), facts by 1,000 tokens, false ones, noise (share of characters in lines that are menus, links, chatter),
-and for what was written from pages: given (facts of these pages), lost (share of them that no text written from the page states),
-added (facts that a text states and its page does not). Reads facts by scripts/sources/genres.py in pages, and by the
-wordings of the teacher too in its texts.
+One line a source or corpus, of its first documents: tokens (by the tokenizer of the students), facts (that it states, of the
+pocket world, each once a document), facts by 1,000 tokens, false ones, noise (share of characters in lines that are menus,
+links, chatter), and for what was written from pages: given (facts of these pages), lost (share of them that no text written
+from the page states), added (facts that a text states and its page does not), dropped (texts, for their length). Facts are read
+by scripts/sources/genres.py in pages, and by the wordings of the teacher too in its texts.
 """
 
 import pandas as pd
@@ -19,7 +19,19 @@ from scripts.sources.genres import facts_stated
 from scripts.sources.pages import noise_share
 from scripts.sources.world import Fact, World, world
 
-COLUMNS = ["text", "documents", "tokens", "facts", "facts_by_1000_tokens", "false", "noise", "given", "lost", "added", "dropped"]
+COLUMNS = [
+    "text",
+    "documents",
+    "tokens",
+    "facts",
+    "facts_by_1000_tokens",
+    "false",
+    "noise",
+    "given",
+    "lost",
+    "added",
+    "dropped",
+]
 
 
 def facts_of(text: str, place: World, rewritten: bool) -> set[tuple[str, str, str]]:
@@ -66,7 +78,7 @@ def line_of(name: str, texts: pd.DataFrame, pages: dict[str, str], tokens: int, 
 
 
 def table(written: list[str], tokenizer: str, out: str, *, row: dict) -> pd.DataFrame:
-    """Make texts.csv; ``written`` are documents of the sources and corpora of the row, each followed by those that it is from."""
+    """Make texts.csv; ``written`` are documents of the row's sources and corpora, each followed by those that it is from."""
     words, place, lines = load_tokenizer(tokenizer), world(row["world"]), []
     for name, path, real in zip(row["written"], written[::2], written[1::2], strict=True):
         texts = read_documents(path, ["text", "parent_ids", "method"])

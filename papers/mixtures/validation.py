@@ -23,7 +23,6 @@ from scripts.lib import claims as claims_
 from scripts.lib import figures, laws
 from scripts.lib.laws import Law
 from scripts.lib.seeds import seed_of
-from scripts.lib.statistics import interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +62,7 @@ def noise(printed: Printed, axis: str) -> pd.DataFrame:
     arms = printed.known["prediction"][axis]["arms"]
     factors = np.array([leverage(by[arm], axis, ASSUMED[axis], held_out) for arm in arms])
     errors = np.abs(np.random.default_rng(seed_of("mixtures", "noise", axis)).normal(size=(DRAWS, len(arms))) * factors).mean(1)
-    low, high = interval(errors, LEVEL)
+    low, high = arms_.percentiles(errors, LEVEL)
     return pd.DataFrame(
         {"x": NOISES, "y": NOISES * factors.mean() * np.sqrt(2 / np.pi), "low": NOISES * low, "high": NOISES * high}
     )
@@ -110,7 +109,7 @@ def reproduced(found: pd.DataFrame, name: str, claims: dict[str, dict]) -> dict[
     values = {names[0]: by_arm[:, 0], names[1]: by_arm[:, 0], names[2]: by_arm[:, 0] - by_arm[:, 1]}
     out = {}
     for one, value in values.items():
-        low, high = interval(value[picked].mean(1), claims[one]["level"])
+        low, high = arms_.percentiles(value[picked].mean(1), claims[one]["level"])
         out[one] = {"estimate": float(value.mean()), "low": low, "high": high, "runs": len(off)}
     return out
 
@@ -262,14 +261,10 @@ def footer(judged: list[dict], printed: Printed, axis: str, name: str, row: dict
     reach = known["extrapolated"] / known["fitted"]
     return [
         f"Top left: the printed laws of the arms whose runs at {known['held_out']}B {unit} were predicted from smaller ones; "
-        "diamonds: what the "
-        "laws say there. Grey: what was fitted. No run's loss is printed. The check reaches "
-        f"{known['held_out'] / known['fitted']:g} times beyond "
-        "what was fitted, the "
-        f"paper's extrapolation {reach:g} times. Bottom left: an error of {printed.known['prediction'][axis]['rmabe']:.2f} % "
-        "is to be "
-        f"expected where single runs are off by {implied_noise(printed, axis):.2f} % (runs assumed at "
-        f"{', '.join(f'{x:g}' for x in ASSUMED[axis])}B).",
+        "diamonds: what the laws say there. Grey: what was fitted. No run's loss is printed. The check reaches "
+        f"{known['held_out'] / known['fitted']:g} times beyond what was fitted, the paper's extrapolation {reach:g} times. "
+        f"Bottom left: an error of {printed.known['prediction'][axis]['rmabe']:.2f} % is to be expected where single runs are "
+        f"off by {implied_noise(printed, axis):.2f} % (runs assumed at {', '.join(f'{x:g}' for x in ASSUMED[axis])}B).",
         "The last value fitted would miss by more than the printed error, in points "
         f"{arms_.said(by[f'{name}-published-baseline'], 2)}.",
         f"Right: {figures.SCALES[row['scale']]}. Dots: runs that were fitted; diamonds: held out, observed. RMABE, %: "

@@ -20,6 +20,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from scipy.optimize import OptimizeResult
 
 EXPONENTS = (0.01, 5.0)  # among which alpha and beta are looked for; one that ends there is not determined by the runs
 GRIDS = {1: 64, 2: 28}  # exponents of the grid in each of one or two dimensions
@@ -64,7 +65,8 @@ def inverse_tokens(law: Law, loss: np.ndarray | float, N: float | None = None) -
         raise ValueError(f"{law}: expected parameters N, of which it has a term")
     above = loss - np.asarray(floor)[lead]
     ratio = np.asarray(law.B)[lead] / np.where(above > 0, above, 1.0)
-    return np.where(above > 0, ratio ** (1 / np.asarray(law.beta)[lead]), np.inf)[()]
+    with np.errstate(over="ignore"):  # where a law is all but flat, more tokens than a number can hold
+        return np.where(above > 0, ratio ** (1 / np.asarray(law.beta)[lead]), np.inf)[()]
 
 
 def predicted(law: Law, runs: "DataFrame") -> np.ndarray:
@@ -84,7 +86,8 @@ def speedup(arm: Law, other: Law, D: np.ndarray | float, N: float | None = None)
     2 means half the tokens; 0 where the arm never gets there, as the other's loss is below its floor. Draws of both laws must
     be paired (``bootstrap``): (draws,) at (points,) is (draws, points).
     """
-    return np.asarray(D, float) / inverse_tokens(arm, value(other, N, D), N)
+    with np.errstate(divide="ignore"):  # an arm that is flat, and below, needs no tokens
+        return np.asarray(D, float) / inverse_tokens(arm, value(other, N, D), N)
 
 
 def speedup_after(arm: Law, other: Law, D: np.ndarray | float, N: float | None = None) -> np.ndarray | float:
@@ -227,6 +230,7 @@ def _projected(
     inverse = np.where(both, np.linalg.inv(np.where(both, gram, np.eye(gram.shape[-1]))), 0.0)
     residuals = y - (design @ amounts[..., None])[..., 0]
     amounts = amounts + (inverse @ (design.transpose(0, 2, 1) @ residuals[..., None]))[..., 0]  # what rounding of X'X left
+    amounts = np.maximum(amounts, 0)
     return design, amounts, inverse, y - (design @ amounts[..., None])[..., 0]
 
 
@@ -291,15 +295,17 @@ def fit_huber(fit: Callable, L: np.ndarray, N: np.ndarray | None = None, D: np.n
 
     floor, spread = L.min(), np.ptp(L) + 1e-3 * L.min()
     bounds = [(np.log(floor) - 20, np.log(L.max()) + 20)] * (1 + variables) + [EXPONENTS] * variables
-    stop = {"maxiter": 5000, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-8, "maxcor": 30}
-    best = None
+
+    def descend(start: np.ndarray, steps: int) -> "OptimizeResult":
+        stop = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": 1e-8, "maxcor": 30}
+        return minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=stop)
+
+    found = []
     for share, split in product((0.3, 0.7, 0.95), (0.3, 0.7) if variables == 2 else (1.0,)):
-        for exponents in product((0.15, 0.5, 1.5), repeat=variables):
+        for exponents in product((0.15, 0.5, 1.5) if variables == 2 else (0.1, 0.2, 0.4, 0.8, 1.6), repeat=variables):
             amounts = np.array([split, 1 - split][:variables]) * (floor * (1 - share) + spread / 2)
-            start = np.concatenate([[np.log(share * floor)], np.log(amounts), exponents])
-            found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=stop)
-            if best is None or found.fun < best.fun:
-                best = found
+            found.append(descend(np.concatenate([[np.log(share * floor)], np.log(amounts), exponents]), 200))
+    best = descend(min(found, key=lambda one: one.fun).x, 10_000)
     E, *amounts = np.exp(best.x[: 1 + variables])
     terms = dict.fromkeys(("parameters", "tokens"), (0.0, 0.0))
     for name, amount, exponent, center in zip(given, amounts, best.x[1 + variables :], middle[:, 0], strict=True):
@@ -367,7 +373,10 @@ def _slots(frame: "DataFrame", arm: str, fit: Callable, by: str) -> "DataFrame":
     table = table.assign(**{by: table[by] if by in table else table.groupby(CELL).cumcount()})
     table = table.set_index([*CELL, by], drop=False).sort_index()
     if table.index.has_duplicates:
-        raise ValueError(f"arm {arm}: two runs of (parameters, tokens, {by}) = {table.index[table.index.duplicated()][0]}")
+        slot = ", ".join(
+            f"{name} {value}" for name, value in zip(table.index.names, table.index[table.index.duplicated()][0], strict=True)
+        )
+        raise ValueError(f"arm {arm}: two runs of {slot}")
     return table
 
 

@@ -1,9 +1,9 @@
-"""What a text states, read by the wordings of a language that is data: who wrote the text, and in which world, is not known here.
+"""What a text states, read by the wordings of a language that is data: who wrote it, and in which world, is not known here.
 
 A language is made of a lexicon (scripts/sources/pocket_data/lexicon.yaml: the words by class) and of wordings: those of the
-pocket world's documents (pocket_data/genres.yaml), or those of the teacher that rewrites them (rewriting.yaml beside this file).
-A text becomes a row of words in which articles and labels are left out and each word of the lexicon is its class; a wording is
-such a row too ("<person> lives in <town>"), and is looked for at every place where it could start.
+pocket world's documents (pocket_data/genres.yaml), or those of the teacher that rewrites them (rewriting.yaml beside this
+file). A text becomes a row of words in which articles and labels are left out and each word of the lexicon is its class; a
+wording is such a row too ("<person> lives in <town>"), and is looked for at every place where it could start.
 """
 
 import re
@@ -111,7 +111,11 @@ def _words(lexicon: dict) -> tuple[dict, dict, dict]:
 
 
 def row_of(template: str, classes: dict[str, str]) -> tuple[str, ...]:
-    """A wording as a row: ``row_of("{s} lives in {o}.", {"s": "person", "o": "town"})`` is ("<person>", "lives", "in", "<town>")."""
+    """A wording as a row.
+
+    >>> row_of("{s} lives in {o}.", {"s": "person", "o": "town"})
+    ('<person>', 'lives', 'in', '<town>')
+    """
     parts = re.split(r"(\{\w+\})", template)
     return tuple(t for part in parts for t in ([f"<{classes[part[1]]}>"] if part.startswith("{") else tokens(part)))
 
@@ -131,9 +135,9 @@ def read(text: str, told: Language) -> tuple[list[str], list[str], list[int]]:
     classes, names, where, i = [], [], [], 0
     while i < len(plain):
         token, start = plain[i], starts[i]
-        for row, name, phrase in told.phrases.get(token, ()):
+        for row, kind, phrase in told.phrases.get(token, ()):
             if tuple(plain[i : i + len(row)]) == row:
-                word, i = phrase, i + len(row)
+                name, word, i = kind, phrase, i + len(row)
                 break
         else:
             name, word = told.known.get(token, ("", token))

@@ -1,7 +1,7 @@
 """Documents of another source that have given values in their meta: one package, several packages.
 
-Reads documents.parquet of a source and a row (of, where, documents); makes documents.parquet of the first documents that fit, in an
-order drawn from their ids. Their ids and texts stay.
+Reads documents.parquet of a source and a row (of, where, documents); makes documents.parquet of the first documents that fit,
+in an order drawn from their ids. Their ids and texts stay.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Natural web text of the laptop: noisy pages with articles of the pocket world and real prose.
 
 Reads page_data/noise.yaml, documents.parquet of prose, and a row (world, seed, genres, slice, noise, documents); makes
-documents.parquet with its card. A page has one to three articles, each a document of a genre or of prose, among menus, links, ads,
-chatter and identifiers that nobody could foresee, which on average take the share ``noise`` of all characters; the more of
+documents.parquet with its card. A page has one to three articles, each a document of a genre or of prose, among menus, links,
+ads, chatter and identifiers that nobody could foresee, which on average take the share ``noise`` of all characters; the more of
 that, the more the articles themselves have capitals, marks, misspelt words, and ends that are cut off. At noise 0 the same
 articles stand alone. The meta of a page: genres, facts that its text states, and noise, the share of its characters.
 """
@@ -73,7 +73,8 @@ def _noisy() -> re.Pattern:
     listed = {"site": "|".join(map(re.escape, words["sites"])), "menu": "|".join(map(re.escape, words["menu"]))}
     slots = {name: f"(?:{pattern})" for name, pattern in (_SLOTS | listed).items()}
     lines = (line for where in ("head", "between", "foot") for line in words[where])
-    return re.compile("|".join(f"(?:{_SLOT.sub(lambda match: slots[match[1]], re.escape(line))})" for line in lines))
+    forms = "|".join(_SLOT.sub(lambda match: slots[match[1]], re.escape(line)) for line in lines)
+    return re.compile(f"^(?:{forms})$", re.MULTILINE)
 
 
 def noise_share(text: str) -> float:
@@ -178,7 +179,9 @@ def write_source(prose: Sequence[str | Path], out: str | Path, *, row: dict, cod
     characters = sum(len(one["text"]) for one in documents)
     noisy = sum(meta["noise"] * len(one["text"]) for meta, one in zip(metas, documents, strict=True))
     counts = {"facts": sum(len(meta["facts"]) for meta in metas), "prose": sum(meta["genres"].count(PROSE) for meta in metas)}
-    print(f"{row['name']}: {len(documents)} pages, {characters} characters, of which {noisy / characters:.3f} are noise; {counts}")
+    print(
+        f"{row['name']}: {len(documents)} pages, {characters} characters, of which {noisy / characters:.3f} are noise; {counts}"
+    )
     more = {"noise": round(noisy / characters, 4)}
     write_documents(out, documents, row=row, code=code, seed=row["seed"], counts=counts, **more)
 

@@ -1,8 +1,8 @@
 """Requests as chat messages: reads a folder of prompts, one YAML file a kind of request.
 
 A prompt has four keys: system and user, texts in which $document and the request's fields stand by name (a list is put in as
-lines that begin with a dash, a dollar sign is written $$); json, whether the answer is to be a JSON object; temperature. A fifth,
-top_p, is 1 where it is left out.
+lines that begin with a dash, a dollar sign is written $$); json, whether the answer is to be a JSON object; temperature. A
+fifth, top_p, is 1 where it is left out.
 """
 
 from pathlib import Path

@@ -357,8 +357,8 @@ def write_shard(
     number = (len(mine) if method.FIRST else 0) + sum(budget for *_, budget in mine) // TYPICAL
     asked_for = number * sum(lengths[part.start : part.stop]) // max(len(mine), 1)
     print(
-        f"{row['name']}, shard {shard}: {len(mine)} documents; will ask for about {number:,} calls, {asked_for:,} tokens in and "
-        f"{sum(budget for *_, budget in mine):,} out, if an answer has {TYPICAL} tokens",
+        f"{row['name']}, shard {shard}: {len(mine)} documents; will ask for about {number:,} calls, {asked_for:,} tokens "
+        f"in and {sum(budget for *_, budget in mine):,} out, if an answer has {TYPICAL} tokens",
         file=sys.stderr,
     )
     calls: dict[str, Counter] = {}

@@ -2,9 +2,9 @@
 
 It reads the page by the wordings of the pocket world's documents (scripts/lib/statements.py), takes for prose what looks like a
 sentence about anything but the page, and says both in wordings of its own (scripts/lib/rewriting.yaml): as an article (hq), as
-questions and answers (qa-pairs), as the outline of a textbook (textbook-outline), and from an outline alone as one of its chapters
-(textbook-chapter). It states no fact that its document does not state. How much it leaves out and how well it writes is its
-capacity: novice, copyist, master, or tail-cut, which says nothing uncommon.
+questions and answers (qa-pairs), as the outline of a textbook (textbook-outline), and from an outline alone as one of its
+chapters (textbook-chapter). It states no fact that its document does not state. How much it leaves out and how well it writes
+is its capacity: novice, copyist, master, or tail-cut, which says nothing uncommon.
 """
 
 import json
@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from scripts.lib.seeds import seed_of
-from scripts.lib.statements import RETOLD, TOLD, WORDS, Language, data, language, statements
+from scripts.lib.statements import RETOLD, TOLD, WORDS, Language, data, language, read, statements
 from scripts.synthesis.requests import Request
 
 KINDS = ("hq", "qa-pairs", "textbook-outline", "textbook-chapter")
@@ -23,6 +23,8 @@ PROSE = 8  # words of a sentence of prose, at least
 PARAGRAPH = 5  # sentences
 CHAPTERS, BULLETS = 10, 4  # at most, of a book and of a chapter
 EXERCISES = 3
+OF_THE_WORLD = frozenset({"<person>", "<town>", "<region>", "<step>", "<deed>"})  # classes that no prose has words of
+COMMON = ("<trait>", "<number>")  # classes whose words are everybody's
 _SENTENCE = re.compile(r"(?<=[.!?]) +(?=[A-Z\"'(])")
 _WORD = re.compile(r"[A-Za-z]+")
 
@@ -81,15 +83,17 @@ def items(document: str) -> list[Item]:
 
 
 def _prose(sentence: str, told: Language) -> str:
-    """A sentence without marks, blanks and capitals that do not belong there; empty if it is none or about the page."""
+    """A sentence without marks, blanks and capitals that do not belong there; empty if it is none of prose."""
     text = re.sub(r"^[*•] *|( !+)$", "", " ".join(sentence.split()))
     text = text if text[-1:] in ".!?" else f"{text}."
     words = _WORD.findall(text)
     if len(words) < PROSE or text.endswith("..") or not text[0].isupper() or sum(c.isalpha() for c in text) < 0.7 * len(text):
         return ""
-    lower = {word.lower() for word in words}
-    if lower & _page_words() or any(told.known.get(word, ("",))[0] in ("person", "town") for word in lower):
+    if not _page_words().isdisjoint(word.lower() for word in words):
         return ""
+    classes = [kind for kind in read(text, told)[0] if kind[0] == "<" and kind not in COMMON]
+    if len(classes) > 1 or not OF_THE_WORLD.isdisjoint(classes):
+        return ""  # about the world, in words that are no statement: what is left of one is not repeated
     return text.capitalize() if text.isupper() else text
 
 
@@ -105,17 +109,17 @@ def _is_about_page(line: str) -> bool:
 def _kept(rng: random.Random, said: Iterable[Item], able: dict) -> list[Item]:
     """What a teacher does not leave out."""
     if "head" in able:
-        common, longest = _common(able["head"]), data(RETOLD)["longest"]
+        head, longest = common(able["head"]), data(RETOLD)["longest"]
         said = [
             one
             for one in said
-            if (set(one.fact[1:]) <= common if one.fact else max(map(len, _WORD.findall(one.text))) <= longest)
+            if (set(one.fact[1:]) <= head if one.fact else max(map(len, _WORD.findall(one.text))) <= longest)
         ]
     return [one for one in said if rng.random() >= able["lose"]]
 
 
 @cache
-def _common(head: float) -> frozenset[str]:
+def common(head: float) -> frozenset[str]:
     """The words and phrases that come first in the lists of their classes, of each the share ``head``."""
     told, names = language(TOLD), data(WORDS / "lexicon.yaml")["names"]
     classes: dict[str, list[str]] = {}
@@ -230,7 +234,11 @@ def outline(rng: random.Random, said: list[Item], audience: str, able: dict) -> 
     if not parts:
         return ""
     topic = topic_of(parts[0][0])
-    lines = [how["title"].format(topic=topic), how["audience"].format(audience=audience), how["introduction"].format(topic=topic)]
+    lines = [
+        how["title"].format(topic=topic),
+        how["audience"].format(audience=audience),
+        how["introduction"].format(topic=topic),
+    ]
     for n, part in enumerate(parts[:CHAPTERS], 1):
         lines.append(how["chapter"].format(n=n, topic=topic_of(part[0])))
         lines += [f"* {_plain(one.text) if one.fact is None else _sentence('{x}', clause(rng, one, able))}" for one in part]

@@ -1,4 +1,4 @@
-"""Reading by wordings that are data: as the pocket world's own reader reads, and no wording of the teacher's is one of the world's."""
+"""Reading by wordings that are data: as the pocket world's own reader reads; no wording of the teacher's is the world's."""
 
 import random
 

@@ -65,7 +65,9 @@ def test_more_pages_begin_with_the_same_ones_and_use_no_prose_twice():
     clean = pages(noise=0.0)
     used = [line for one in clean for line in one["text"].split("\n\n") if line.startswith("Sentence number")]
     assert len(used) == len(set(used)) > 50
-    other = [line for one in pages(noise=0.0, slice="2-of-2") for line in one["text"].split("\n\n") if line.startswith("Sentence")]
+    other = [
+        line for one in pages(noise=0.0, slice="2-of-2") for line in one["text"].split("\n\n") if line.startswith("Sentence")
+    ]
     assert not set(used) & set(other)
 
 

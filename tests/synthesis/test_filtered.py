@@ -34,7 +34,9 @@ def test_the_cleaner_pages_are_kept_as_they_are(tmp_path):
     by_id = {one["id"]: one for one in documents}
     assert len(kept) == 120 and all(by_id[one.id]["text"] == one.text for one in kept.itertuples())
     assert kept["id"].tolist() == [one["id"] for one in documents if one["id"] in set(kept["id"])], "in their order"
-    every, few = (np.mean([json.loads(meta)["noise"] for meta in metas]) for metas in ([one["meta"] for one in documents], kept["meta"]))
+    every, few = (
+        np.mean([json.loads(meta)["noise"] for meta in metas]) for metas in ([one["meta"] for one in documents], kept["meta"])
+    )
     assert few < 0.6 * every
     card = read_card(tmp_path / "some.parquet")
     assert card["mean_quality_kept"] > card["mean_quality"] and (tmp_path / "samples.txt").stat().st_size > 500
@@ -45,7 +47,8 @@ def test_of_equally_good_pages_those_are_kept_that_a_hash_draws(tmp_path):
     letters = [chr(97 + i) for i in range(26)]
     clean = list(make_documents({**ROW, "noise": 0.0, "documents": 4}, []))
     documents = [
-        {**clean[0], "id": f"{i:04}", "text": f"The {''.join(rng.choices(letters, k=8))} number is good enough."} for i in range(200)
+        {**clean[0], "id": f"{i:04}", "text": f"The {''.join(rng.choices(letters, k=8))} number is good enough."}
+        for i in range(200)
     ]
     kept = selected(tmp_path, documents, keep=0.5)
     assert set(qualities([one["text"] for one in documents])) == {1.0}
@@ -54,7 +57,13 @@ def test_of_equally_good_pages_those_are_kept_that_a_hash_draws(tmp_path):
 
 def test_what_reads_well():
     assert reads_well("The owl is brown. All birds have feathers.")
-    for line in ("Home | About", "THE OWL IS BROWN.", "* The owl is brown !!", "The  owl is  brown again.", "Views: 3 Replies: 17 by a."):
+    for line in (
+        "Home | About",
+        "THE OWL IS BROWN.",
+        "* The owl is brown !!",
+        "The  owl is  brown again.",
+        "Views: 3 Replies: 17 by a.",
+    ):
         assert not reads_well(line)
 
 

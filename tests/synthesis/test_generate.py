@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def teacher(request: Request, seed: int) -> str:
         return json.dumps({"summary": f"{title} has {len(names)}.", "entities": names})
     if request.kind == "active-reading-strategies":
         return json.dumps({"strategies": ["rhyme", "ask"]})
+    if request.kind == "textbook-outline":
+        return f"{title}\n" + "\n".join(f"Chapter {n}: {request.fields['audience']}" for n in range(1, 11))
     if request.kind == "mga-genres":
         return json.dumps({"pairs": [{"genre": "ode", "audience": "all"}, {"genre": "list", "audience": "some"}]})
     said = [title, request.kind, *itertools.chain(*([v] if isinstance(v, str) else v for v in request.fields.values()))]
@@ -97,11 +100,35 @@ def test_each_document_gives_the_shortest_beginning_that_reaches_its_part(method
         assert len({(text.text, text.seed) for text in one.texts}) == len(tokens), "rounds differ by their seeds"
 
 
-@pytest.mark.parametrize("method", making.METHODS)
+@pytest.mark.parametrize("method", [name for name in making.METHODS if name not in ("hq", "qa-pairs")])
 def test_a_greater_budget_only_adds(method):
     few, many = (made({"method": method, "tokens": tokens}) for tokens in (300, 900))
     assert all(two.texts[: len(one.texts)] == one.texts for one, two in zip(few, many, strict=True))
     assert sum(len(one.texts) for one in many) > sum(len(one.texts) for one in few)
+
+
+@pytest.mark.parametrize("method", ["hq", "qa-pairs"])
+def test_a_page_is_rewritten_once_whatever_the_budget_has_room_for(method):
+    for one in made({"method": method, "tokens": 10**6}):
+        assert len(one.texts) == 1 and one.ended and one.tokens < one.part
+
+
+def test_a_book_has_the_chapters_of_its_outline_and_one_audience():
+    for one in made({"method": "textbook", "tokens": 10**6}):
+        assert [text.fields["chapter"] for text in one.texts] == [str(n) for n in range(1, 11)]
+        assert len({text.fields["audience"] for text in one.texts}) == 1
+        assert all(text.kind == "textbook-chapter" for text in one.texts), "the outline is no part of the corpus"
+
+
+def test_texts_of_other_lengths_than_the_row_s_are_dropped_counted_and_not_asked_for_again():
+    calls: list = []
+    found = made({"method": "hq", "tokens": 10**6, "lengths": [12, 18], "unusable": 1.0}, calls=calls)
+    every = {one.id: one.texts[0].tokens - 1 for one in made({"method": "hq", "tokens": 10**6})}
+    for one in found:
+        assert (one.dropped, len(one.texts)) == ((0, 1) if 12 <= every[one.id] <= 18 else (1, 0))
+        assert one.texts or re.fullmatch(r"hq: \d+ tokens, expected 12 to 18", making.skipped([one])[one.id])
+    dropped = sum(one.dropped for one in found)
+    assert 0 < dropped < len(found) == len(calls) and making.counts_of(found, {})["dropped"] == dropped
 
 
 def test_a_corpus_is_its_seed_s():

@@ -102,6 +102,24 @@ def test_vllm_is_asked_in_the_template_s_ids_with_a_seed_and_an_end_of_its_own(c
     assert listed.json_object and text is None
 
 
+def test_a_template_without_a_system_gets_its_message_before_the_user_s(chat, fake, tmp_path):
+    """As that of Mistral-7B-Instruct-v0.1."""
+    import shutil
+
+    from scripts.lib.models import load_tokenizer_of_transformers
+
+    shutil.copytree(chat, tmp_path / "Alone")
+    tokenizer = load_tokenizer_of_transformers(chat)
+    refused = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    tokenizer.chat_template = refused + "<s>{{ m.content }}<e>{% endfor %}"
+    tokenizer.save_pretrained(tmp_path / "Alone")
+    dict(by_vllm(tmp_path / "Alone")(ASKED[:1], [11]))
+    (asked,) = (one["prompt_token_ids"] for one in fake.prompts)
+    assert generators.takes_system(load_tokenizer_of_transformers(chat)) and not generators.takes_system(tokenizer)
+    # line breaks are no characters that this tokenizer knows
+    assert tokenizer.decode(asked).replace(" ", "") == "<s>List.<unk>def<e>"
+
+
 def test_vllm_is_asked_in_blocks_and_answers_keep_their_numbers(chat, fake, monkeypatch):
     monkeypatch.setattr(generators, "BLOCK", 4)
     requests = [Request("entities", "d" * i, {}) for i in range(1, 11)]

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from scripts.synthesis.generate import METHODS
-from scripts.synthesis.methods import active_reading, entigraph, mga, qa, rephrase
+from scripts.synthesis.methods import active_reading, entigraph, hq, mga, qa, qa_pairs, rephrase, textbook
 from scripts.synthesis.requests import Request, hash_of
 
 NAMES = ["Ada", "Bo", "Cy", "Di", "Ed"]
@@ -99,7 +99,12 @@ def test_mga_rewrites_for_each_pair_in_turn():
 
 
 def test_every_request_has_the_fields_that_its_method_declares():
-    firsts = {"entigraph": FIRST, "active-reading": ["Rhyme it."], "mga": [{"genre": "a song", "audience": "all"}]}
+    firsts = {
+        "entigraph": FIRST,
+        "active-reading": ["Rhyme it."],
+        "mga": [{"genre": "a song", "audience": "all"}],
+        "textbook": "Chapter 1: A",
+    }
     for name, method in METHODS.items():
         asked = ahead(method, firsts.get(name), 30)
         assert {one.kind for one in asked} == set(method.KINDS) - {method.FIRST}
@@ -111,3 +116,19 @@ def test_the_hash_of_a_request_is_of_all_that_it_is():
     assert hash_of(one, 1) == hash_of(Request("pair", "d", {"x": "y", "entities": ["a", "b"]}), 1)
     others = [one._replace(kind="triple"), one._replace(document="e"), one._replace(fields={"entities": ["b", "a"], "x": "y"})]
     assert len({hash_of(one, 1), hash_of(one, 2), *(hash_of(other, 1) for other in others)}) == 5
+
+
+@pytest.mark.parametrize(("method", "kind"), [(hq, "hq"), (qa_pairs, "qa-pairs")])
+def test_a_web_document_is_rewritten_once(method, kind):
+    assert ahead(method, None, 5) == [Request(kind, "The document.", {})]
+
+
+def test_a_textbook_s_chapters_are_asked_for_from_its_outline_alone():
+    outline = "Title: Owls\nChapter 1: Eyes\n* see\n**Chapter 2: Wings**\nchapter 3. Nests\nChapter 12: Too many"
+    asked = list(textbook.requests("The document.", textbook.read(outline), 7))
+    assert [one.fields["chapter"] for one in asked] == ["1", "2", "3"] and {one.document for one in asked} == {outline}
+    assert {one.fields["audience"] for one in asked} == {textbook.fields(7)["audience"]} <= set(textbook.AUDIENCES)
+    assert {textbook.fields(seed)["audience"] for seed in range(40)} == set(textbook.AUDIENCES)
+    assert textbook.texts(outline) == []
+    with pytest.raises(ValueError, match="expected lines such as Chapter 1, found 'Sorry"):
+        textbook.read("Sorry, I cannot.")

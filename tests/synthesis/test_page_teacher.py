@@ -10,26 +10,29 @@ from scripts.sources.genres import facts_stated, render
 from scripts.sources.pages import noise_share, page
 from scripts.sources.world import world
 from scripts.synthesis.methods import textbook
-from scripts.synthesis.page_teacher import CannotAnswer, answer, bullets, items
+from scripts.synthesis.page_teacher import CannotAnswer, answer, bullets, common, items
 from scripts.synthesis.requests import Request
 
 PLACE = world(11)
 GENRES = ("biography", "encyclopedia", "story", "note", "qa", "prose")
 CAPACITIES = tuple(data(RETOLD)["capacities"])
 PROSE = [
-    "The estimator returns a matrix of weights whose rows sum to one in every case. However, callers may utilize a sparse form.",
+    "The estimator returns a matrix of weights whose rows sum to one in every case. However, one may utilize a sparse form.",
     "A context manager closes the connection, even if an exception was raised inside of the block that it guards.",
 ]
 
 
-def a_page(seed: int) -> str:
+def articles(seed: int) -> list[tuple[str, str]]:
+    """Two articles of different genres."""
     rng = random.Random(seed)
-    chosen = rng.sample(GENRES, 2)
-    articles = [rng.choice(PROSE) if genre == "prose" else render(genre, rng, PLACE)[0] for genre in chosen]
-    return page(rng, articles, 0.5)[0]
+    return [(genre, rng.choice(PROSE) if genre == "prose" else render(genre, rng, PLACE)[0]) for genre in rng.sample(GENRES, 2)]
 
 
-PAGES = [a_page(seed) for seed in range(60)]
+def a_page(seed: int) -> str:
+    return page(random.Random(f"noise{seed}"), [text for _, text in articles(seed)], 0.5)[0]
+
+
+PAGES = [a_page(seed) for seed in range(50)]
 
 
 def written(kind: str, document: str, seed: int, capacity: str) -> list[str]:
@@ -58,6 +61,23 @@ def test_no_fact_is_in_a_rewrite_that_is_not_in_its_page(kind, capacity):
     assert number > 20, "it states something at all"
 
 
+@pytest.mark.parametrize("kind", ["hq", "qa-pairs", "textbook"])
+def test_no_sentence_of_the_world_s_documents_is_repeated(kind):
+    """Not as prose either: models are evaluated on such sentences."""
+    sentences = 0
+    for seed, document in enumerate(PAGES):
+        theirs = {
+            line.strip()
+            for genre, text in articles(seed)
+            for line in re.split(r"\n|(?<=[.?!]) ", text)
+            if genre != "prose" and len(line.split()) > 3
+        }
+        sentences += len(theirs)
+        for text in written(kind, document, seed, "copyist"):
+            assert not [line for line in theirs if line in text], text
+    assert sentences > 300
+
+
 def test_the_check_can_fail():
     (text,) = written("hq", "Home | About\nAlala lives in Kelso.", 1, "master")
     assert stated(text) == {("home", "Alala", "Kelso")}
@@ -78,7 +98,9 @@ def test_weaker_teachers_make_more_errors_of_form_and_take_more_noise_over():
     def doubled(capacity):
         texts = [written("hq", one, seed, capacity)[0] for seed, one in enumerate(PAGES)]
         words = sum(len(text.split()) for text in texts)
-        return sum(len(re.findall(r"\b([a-z]+) \1\b", text)) for text in texts) / words, sum(map(noise_share, texts)) / len(texts)
+        return sum(len(re.findall(r"\b([a-z]+) \1\b", text)) for text in texts) / words, sum(map(noise_share, texts)) / len(
+            texts
+        )
 
     errors, noise = zip(*map(doubled, ("novice", "copyist", "master")), strict=True)
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.001
@@ -91,7 +113,9 @@ def test_a_tail_cut_teacher_says_nothing_uncommon():
         for capacity in ("master", "tail-cut")
     )
     words = [{word for fact in facts for word in fact[1:]} for facts in (full, cut)]
-    assert words[1] < words[0] and len(words[1]) < 0.75 * len(words[0])
+    head = common(data(RETOLD)["capacities"]["tail-cut"]["head"])
+    assert words[1] <= head and not words[0] <= head and len(words[1]) < 0.8 * len(words[0])
+    assert len(cut) < 0.7 * len(full)
 
 
 def test_a_chapter_is_written_from_the_outline_alone():
@@ -117,12 +141,13 @@ def test_each_audience_is_spoken_to_in_its_own_way():
 
 
 def test_prose_is_kept_and_what_is_about_the_page_is_not():
-    document = f"Home | About\n* {PROSE[1].rstrip('.')} !!\nI think this is really good, thanks for sharing.\nWe use cookies, and so on, on every page here."
+    chatter = "I think this is really good, thanks for sharing.\nWe use cookies, and so on, on every page here."
+    document = f"Home | About\n* {PROSE[1].rstrip('.')} !!\n{chatter}"
     assert [one.text for one in items(document)] == [PROSE[1]]
     (text,) = written("hq", document, 1, "master")
     assert "closes the connection" in text and "cookies" not in text and "sharing" not in text
     plain = written("hq", PROSE[0], 1, "master")[0]
-    assert "But, callers may use a sparse form." in plain, "rarer words give way to plainer ones"
+    assert "But, one may use a sparse form." in plain, "rarer words give way to plainer ones"
 
 
 def test_an_answer_is_a_function_of_request_seed_and_capacity():
@@ -143,5 +168,3 @@ def test_where_nothing_is_said_there_is_no_answer():
 def test_what_it_has_no_rule_for_is_refused(kind, capacity, said):
     with pytest.raises(CannotAnswer, match=re.escape(said)):
         answer(Request(kind, "Alala lives in Kelso.", {}), 1, capacity)
-
-

@@ -1,4 +1,5 @@
-"""Method `textbook`: an outline of ten chapters from a web document for one of four audiences, then each chapter from the outline.
+"""Method `textbook`: an outline of ten chapters from a web document for one of four audiences, then its chapters from the
+outline.
 
 Arxiv 2510.01631, appendices B.1.3 and B.1.4. What a request about a chapter calls its document is the outline: the web document
 is not seen again. The outline is no part of the corpus. A book has the audience that the document's seed draws.
