@@ -82,7 +82,7 @@ def runs_of(rows: Iterable[dict]) -> dict[str, list[dict]]:
 def jobs_of(runs: list[dict], number: int, seconds: Callable[[dict], float]) -> list[list[dict]]:
     """The runs of each job, at most ``number`` jobs of about equally many ``seconds``, each in the order of ``runs``.
 
-    What stays together are the budgets of one arm, size and seed, so that a job of theirs needs no more texts than the arm; with a
+    What stays together are the budgets of one arm, size and seed, so that their job needs no more texts than the arm. With a
     ``number`` above that of such groups each run stands alone. The longest go first, each to the job that has least to do.
     """
     group = ("natural", "synthetic", "share", "size", "seed")
