@@ -149,8 +149,6 @@ rule mixtures:
     input:
         expand("results/{figure}.pdf", figure=FIGURES["mixtures/"]),
         expand("results/mixtures/table{number}.csv", number=range(1, 6)),
-        # what the texts are made of, where the truth about them is known
-        [f"results/{SCALE}/{name}.csv" for name, row in study.load()[SCALE]["figures"].items() if row["kind"] == "mixtures-texts"],
         "results/mixtures/claims.html",
 
 
