@@ -103,9 +103,8 @@ def read_runs(path: str | Path, row: dict) -> pd.DataFrame:
     """
     kinds = dict.fromkeys(("world", "arm", "generator", "size"), str) | {LOSS: float}
     kinds |= dict.fromkeys(("parameters", "non_embedding", "tokens", "seed"), "int64")
-    table = pd.read_csv(
-        path, dtype=kinds, keep_default_na=False, na_values=[""]
-    )  # by default "null", a world, is a missing value
+    # by default pandas takes "null", the name of a world, for a missing value
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
     if missing := sorted(COLUMNS - set(table)):
         raise ValueError(f"{path}: columns {missing}: expected the runs table's, found {sorted(table)}")
     if not (sound := np.isfinite(table[LOSS]) & (table[LOSS] > 0)).all():
@@ -255,14 +254,16 @@ def with_levels(found: dict[str, dict], claims: dict[str, dict]) -> dict[str, di
 def spread(places: np.ndarray, apart: float, least: float, most: float) -> np.ndarray:
     """Places moved as little as may be so that neighbours are ``apart`` within [least, most], in their order.
 
-    ``spread([0, 0.1, 3], 1, 0, 10)`` is ``[0, 1, 3]``. Isotonic regression of places less what they must be apart (Best and
-    Chakravarti 1990), then clipped.
+    ``spread([0, 0.1, 3], 1, 0, 10)`` is ``[0, 1, 3]``. Isotonic regression of places less what they must be apart, by its
+    min-max formula (Barlow et al. 1972), then clipped. SciPy's would take longer to import than the rest of a panel to draw.
     """
-    from scipy.optimize import isotonic_regression
-
     order = np.argsort(places, kind="stable")
     steps = apart * np.arange(len(places))
-    moved = isotonic_regression(np.asarray(places, float)[order] - steps).x
+    sums = np.append(0, np.cumsum(np.asarray(places, float)[order] - steps))
+    first, last = np.arange(len(places))[:, None], np.arange(len(places))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.where(last >= first, (sums[last + 1] - sums[first]) / (last - first + 1), np.inf)
+    moved = np.array([means[: i + 1, i:].min(1).max() for i in range(len(places))])
     moved = np.clip(moved, least, max(least, most - steps[-1])) + steps
     out = np.empty(len(places))
     out[order] = moved
@@ -274,6 +275,8 @@ def direct_labels(axis: "Axes", ends: dict[str, float], x: float, size: float = 
 
     Limits, scale and place of the axis must be final. Ends outside of the limits get no label.
     """
+    from matplotlib.lines import Line2D
+
     low, high = sorted(axis.get_ylim())
     ends = {arm: y for arm, y in ends.items() if np.isfinite(y) and low <= y <= high}
     if not ends:
@@ -285,9 +288,8 @@ def direct_labels(axis: "Axes", ends: dict[str, float], x: float, size: float = 
     moved = spread(heights, size * 1.12, 0, height)
     for arm, old, new in zip(ends, heights, moved, strict=True):
         colour = look(arm)["color"]
-        axis.annotate("", (right, old / height), (1.055, new / height), xycoords="axes fraction", textcoords="axes fraction",
-                      annotation_clip=False, arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": colour, "shrinkA": 0,
-                      "shrinkB": 0})  # fmt: skip
+        thin = {"color": colour, "linewidth": 0.5, "transform": axis.transAxes, "clip_on": False}
+        axis.add_artist(Line2D([right, 1.055], [old / height, new / height], **thin))
         text = {"fontsize": size, "color": colour, "va": "center", "ha": "left"}
         axis.annotate(label(arm), (1.06, new / height), xycoords="axes fraction", annotation_clip=False, **text)
 

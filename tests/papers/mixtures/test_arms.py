@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import isotonic_regression
 
 from papers.mixtures import arms
 from scripts.lib import figures, laws
@@ -100,6 +101,9 @@ def test_spread():
     assert arms.spread(np.array([9.0, 9.5, 2.0]), 1, 0, 10).tolist() == pytest.approx([8.75, 9.75, 2.0])
     moved = arms.spread(np.zeros(10), 1, 0, 12)
     assert sorted(moved) == pytest.approx(list(range(10)))
+    places = np.sort(np.random.default_rng(0).normal(0, 3, 9))
+    reference = isotonic_regression(places - np.arange(9)).x + np.arange(9)
+    assert arms.spread(places, 1, -99, 99) == pytest.approx(reference)
 
 
 def test_labels_do_not_overlap():
