@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from scripts.lib.seeds import seed_of
-from scripts.lib.statements import RETOLD, TOLD, WORDS, Language, data, language, read, statements
+from scripts.lib.statements import RETOLD, TOLD, WORDS, data, language, read, statements
 from scripts.synthesis.requests import Request
 
 KINDS = ("hq", "qa-pairs", "textbook-outline", "textbook-chapter")
@@ -76,25 +76,34 @@ def items(document: str) -> list[Item]:
         for sentence in _SENTENCE.split(line):
             at = document.index(sentence, start)
             start = at + len(sentence)
-            if text := _prose(sentence, told):
+            if text := _prose(sentence):
                 if not any(at <= place < start for place in taken):
                     prose.append(Item(None, text, at))
     return sorted([*found.values(), *prose], key=lambda one: one.start)
 
 
-def _prose(sentence: str, told: Language) -> str:
+def _prose(sentence: str) -> str:
     """A sentence without marks, blanks and capitals that do not belong there; empty if it is none of prose."""
     text = re.sub(r"^[*•] *|( !+)$", "", " ".join(sentence.split()))
     text = text if text[-1:] in ".!?" else f"{text}."
     words = _WORD.findall(text)
-    if len(words) < PROSE or text.endswith("..") or not text[0].isupper() or sum(c.isalpha() for c in text) < 0.7 * len(text):
+    if (
+        len(words) < PROSE
+        or text.endswith(("..", "?"))
+        or not text[0].isupper()
+        or sum(c.isalpha() for c in text) < 0.7 * len(text)
+    ):
         return ""
     if not _page_words().isdisjoint(word.lower() for word in words):
         return ""
-    classes = [kind for kind in read(text, told)[0] if kind[0] == "<" and kind not in COMMON]
-    if len(classes) > 1 or not OF_THE_WORLD.isdisjoint(classes):
-        return ""  # about the world, in words that are no statement: what is left of one is not repeated
+    if _is_about_world(text):
+        return ""  # where it is no statement it is what is left of one, and is not repeated
     return text.capitalize() if text.isupper() else text
+
+
+def _is_about_world(text: str) -> bool:
+    classes = [kind for kind in read(text, language(TOLD))[0] if kind[0] == "<" and kind not in COMMON]
+    return len(classes) > 1 or not OF_THE_WORLD.isdisjoint(classes)
 
 
 @cache
@@ -103,7 +112,7 @@ def _page_words() -> frozenset[str]:
 
 
 def _is_about_page(line: str) -> bool:
-    return any(word.lower() in _page_words() for word in _WORD.findall(line)) and not statements(line, language(TOLD))
+    return any(word.lower() in _page_words() for word in _WORD.findall(line)) and not _is_about_world(line)
 
 
 def _kept(rng: random.Random, said: Iterable[Item], able: dict) -> list[Item]:

@@ -17,7 +17,7 @@ PLACE = world(11)
 GENRES = ("biography", "encyclopedia", "story", "note", "qa", "prose")
 CAPACITIES = tuple(data(RETOLD)["capacities"])
 PROSE = [
-    "The estimator returns a matrix of weights whose rows sum to one in every case. However, one may utilize a sparse form.",
+    "The estimator returns a matrix of weights whose rows sum to one. However, one may also utilize a sparse form of it.",
     "A context manager closes the connection, even if an exception was raised inside of the block that it guards.",
 ]
 
@@ -147,7 +147,7 @@ def test_prose_is_kept_and_what_is_about_the_page_is_not():
     (text,) = written("hq", document, 1, "master")
     assert "closes the connection" in text and "cookies" not in text and "sharing" not in text
     plain = written("hq", PROSE[0], 1, "master")[0]
-    assert "But, one may use a sparse form." in plain, "rarer words give way to plainer ones"
+    assert "But, one may also use a sparse form of it." in plain, "rarer words give way to plainer ones"
 
 
 def test_an_answer_is_a_function_of_request_seed_and_capacity():
