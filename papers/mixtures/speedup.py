@@ -31,7 +31,7 @@ PLAIN = "hq-33"  # whose cost is drawn
 UNTIL = 1000  # billion tokens of natural text: beyond, the speed-ups of printed laws grow without bound
 REUSED = 10  # models trained on one corpus
 SHARES = {"33": 1 / 3, "67": 2 / 3, "100": 1.0}
-LEAST, MOST = 0.2, 50  # of the drawn speed-ups
+LEAST = 0.2  # of the speed-ups in tokens that are drawn
 SERIES = {"tokens": "-", f"FLOPs, corpus used {REUSED} times": (0, (5, 1.5)), "FLOPs, corpus used once": (0, (1.2, 1.2))}
 
 
@@ -190,10 +190,12 @@ def _axes(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printed, budge
     axes.axhspan(asked["least"], asked["most"], color="#dfe8f0", linewidth=0, zorder=-4)
     axes.axhline(1, color=figures.COLOURS["black"], linewidth=0.6, zorder=0)
     axes.set_xlim(table["x"].min(), table["x"].max())
-    shown = table[table["y"] > 0]["y"]
-    low, high = max(LEAST, 0.85 * shown.min()), min(MOST, 1.15 * shown.max())
-    axes.set_ylim(min(low, 0.7), max(high, 1.5))
-    ticks = [tick for tick in (0.2, 0.5, 1, 2, 5, 10, 20, 50) if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]]
+    shown = table[table["y"] > 0]["y"]  # 0 where an arm never gets there; perhaps nowhere
+    low, high = min([0.7, 0.85 * shown.min()]), max([1.5, 1.15 * shown.max()])
+    axes.set_ylim(low, high)
+    ticks = [each * 10.0**decade for decade in range(-4, 3) for each in (1, 2, 5)]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    ticks = [tick for tick in ticks if len(ticks) < 9 or np.log10(tick).is_integer()]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     if layer == "published":
         x = [1, 10, 100, 1000]
@@ -213,6 +215,7 @@ def _tokens_panel(axes: "Axes", table: pd.DataFrame, layer: str, printed: Printe
         axes.annotate(
             "printed: 5-10x", (0.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=7, color=figures.INK
         )
+    axes.set_ylim(max(LEAST, axes.get_ylim()[0]), None)
     curves = table[table["series"] == "tokens"]
     for arm, mine in curves.groupby("arm", sort=False):
         look = arms_.look(arm)
@@ -246,11 +249,12 @@ def footer(judged: list[dict], printed: Printed, row: dict) -> list[str]:
     one, flops = by["speedup-published-hq-33"], by["speedup-published-flops"]
     generator = printed.known["generator"]
     writing = row["generation"] or {}
+    none = float(laws.inverse_tokens(printed.tokens["cc"], printed.tokens["txbk-100"].E))
     cost = f"{arms_.short(writing['parameters'])} parameters write" if writing else "no FLOPs are counted, since rules write"
     return [
         "A speed-up S(D) is D over the tokens after which the arm has the loss that CC has after D. Left: Table 4's printed "
         "laws, exact; grey: budgets that were trained. S is no constant and grows without bound, as the arms' floors are "
-        "lower than CC's. Pure TXBK takes over fifty times the tokens, or never gets there.",
+        f"lower than CC's. Pure TXBK never gets there from {none:.0f}B tokens of CC on.",
         f"33% HQ is 5 times faster from {one['at_5']:.0f}B tokens of CC on and 10 times from {one['at_10']:.0f}B; at 100B "
         f"{one['estimate']:.2f} times (5 to 10: {one['verdict']}), 33% QA {by['speedup-published-qa-33']['estimate']:.2f} "
         f"({by['speedup-published-qa-33']['verdict']}). In FLOPs, with a third of the corpus written once for this model by "
