@@ -27,6 +27,7 @@
 #   results/{scale}/evaluations/{run or model}/{suite}.texts.parquet  what is written from the prompts of a suite of summaries
 #   results/{scale}/evaluations/{model}/{source}.heldout.parquet  loss on the source, of checkpoints within pretraining too
 #   results/{scale}/gates/{gate}.csv
+#   results/{scale}/mixtures/texts.csv                          what the texts of the mixtures are made of
 #   results/{scale}/{figure}.{pdf,png,csv,claims.json}          copied to results/ for the active scale; entigraph/theory is a figure
 #   results/{scale}/{folder}replicates.csv                      a paper's claims by replicate; copied to results/{folder} too
 #   results/{scale}/{folder}claims.{json,html}                  a paper's page of verdicts; copied too. folder: none, entigraph/,
