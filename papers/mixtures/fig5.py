@@ -165,14 +165,13 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, style: str) -> None:
         name = f"{line['generator'].iloc[0]} ({role})"
         axis.errorbar(x, line["y"], mixes.bars(line), elinewidth=0.7, label=name, **LOOK[role])
     mixes.across(axis)
-    axis.annotate("CC alone", (1, 0), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right")
     axis.margins(y=0.12)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.32 * (high - low))
     share_axis(axis, shares)
     axis.set_ylabel("loss less CC's, nats", labelpad=1)
     axis.legend(frameon=False, loc="upper right", handlelength=2.6, borderpad=0.1)
-    mixes.titled(axis, f"{NAMES[style]}, by generator", f"mean of {line['seeds'].iloc[0]}; bars: 90 %")
+    mixes.titled(axis, f"{NAMES[style]}, by generator", f"mean of {line['seeds'].iloc[0]}; bars: 90 %; line at 0: CC alone")
 
 
 def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: float) -> None:
@@ -191,7 +190,7 @@ def difference_panel(axis: "Axes", table: pd.DataFrame, style: str, tolerance: f
         )
         axis.errorbar(right * 1.09 ** (2 * i - 1), mean["y"], mixes.bars(mean), elinewidth=1.6, markersize=5.5, **look)
     share_axis(axis, shares, 2.2)
-    axis.axvline(100 * shares[-1] * 1.45, color="#bbbbbb", linewidth=0.6)
+    axis.axvline(100 * shares[-1] * 1.45, ymax=0.86, color="#bbbbbb", linewidth=0.6)
     axis.annotate("mean", (right, 0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
     axis.margins(y=0.12)
     low, high = axis.get_ylim()

@@ -75,7 +75,7 @@ def test_where_shares_make_no_difference_nothing_is_reproduced():
 
 
 def test_an_optimum_at_the_end_is_no_interior_one():
-    effects = mixed.kinds(hq=lambda s: -0.1 * s, qa=lambda s: 0.1 * s, txbk=lambda s: 0.2 * s)
+    effects = mixed.kinds(hq=lambda s: -0.1 * s, qa=lambda s: 0.4 * s, txbk=lambda s: 0.8 * s)
     found = mixed.verdicts(judged(effects))
     assert {found[f"interior-{kind}"] for kind in ("hq", "qa", "txbk")} == {"not reproduced"}
     assert found["below-half"] == found["hq-half"] == "not reproduced"
