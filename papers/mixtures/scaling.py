@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 POINTS = 121  # of a drawn curve
 BEYOND = 4  # times the largest run: how far our own fits are drawn
 GIVEN = {"tokens": "D", "parameters": "N"}
-COLUMNS = {"published": 0.45, "reproduced": 3.93}  # inches: the left edge of a layer's panels; labels stand right of them
+COLUMNS = {"published": 0.5, "reproduced": 3.93}  # inches: the left edge of a layer's panels; labels stand right of them
 ACROSS = 2.3  # inches: their width
 TICKS = {"tokens": [1, 10, 100, 1000, 8000], "parameters": [0.1, 1, 10, 50, 200]}  # billions, published layer
 
