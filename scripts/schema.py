@@ -86,14 +86,9 @@ _text = _is(str, "a string")
 _names = _is((list, str), "a list of strings")
 _table = _is(dict, "a mapping")
 
-
-def _suites(value: object) -> str | None:
-    return None if value and _names(value) is None else "a list of at least one suite, against whose items it is decontaminated"
-
-
 _CURATED = {
     "near_duplicates": _one_of("report", "drop"),
-    "suites": _suites,
+    "suites": _names,
     "seed": _whole,
     "min_tokens?": _whole,
     "ngram?": _count,

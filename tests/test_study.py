@@ -55,7 +55,6 @@ def test_every_row_of_every_scale_is_good(written):
         ),
         ("corpora", "bos-{source_model}-t{temperature}", "source_model", "{selv}", "key source_model: {selv} is no role"),
         ("corpora", "bos-{source_model}-t{temperature}", "temperature", -1, "key temperature: expected a number above 0"),
-        ("corpora", "bos-{source_model}-t{temperature}", "suites", [], "key suites: expected a list of at least one suite"),
         ("corpora", "bos-{source_model}-t{temperature}", "shards", 0, "key shards: expected a whole number above 0"),
         (
             "corpora",
