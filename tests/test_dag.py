@@ -94,7 +94,7 @@ def test_replicates_are_planned_with_models_of_their_own(project):
 
 RUNS = {
     "smoke": ("Quill-small-on-entigraph-books-8100-s1", "books", {"books", "books_suite", "pretrain"}),
-    "laptop": ("Quill-small-on-entigraph-null-1090000-s3", "books", {"books", "books_suite", "pretrain"}),
+    "laptop": ("Quill-small-on-entigraph-null-436000-s1", "books", {"books", "books_suite", "pretrain"}),
     "gpu": ("Qwen2.5-0.5B-on-qa-books-6000000-s2", "quality", {"quality_articles", "quality_suite", "hub_model", "hub"}),
     "paper": (
         "Meta-Llama-3-8B-on-entigraph-books-455000000-s1",
