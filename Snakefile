@@ -143,6 +143,7 @@ rule all_sbp:
     input:
         expand("results/{figure}.pdf", figure=FIGURES["sbp/"]),
         "results/sbp/claims.html",
+        "results/sbp/quality.html",
 
 
 rule mixtures:

@@ -87,15 +87,16 @@ def real_text() -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    """Run Snakemake in a folder with the project's triggers; output and errors together in ``stdout``."""
+def snakemake(folder: Path, *arguments: str, check: bool = True, first: Path | None = None) -> subprocess.CompletedProcess:
+    """Run Snakemake in a folder with the project's triggers, ``first`` on PATH; output and errors together in ``stdout``."""
     options = [each for each in arguments if each.startswith("-")]
     targets = [each for each in arguments if not each.startswith("-")]
     triggers = ["--rerun-triggers", "mtime", "params", "input"]
     # with the default of 1 s Snakemake comes to look for ready jobs many times a second; the Makefile has this too
     rate = ["--max-jobs-per-timespan", "300/3s"]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *rate, *triggers, *options, "--", *targets]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = ":".join(str(each) for each in (first, Path(sys.executable).parent, os.environ["PATH"]) if each)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": path}
     done = subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}\n{done.stdout[-6000:]}")

@@ -10,22 +10,18 @@ import pandas as pd
 import pytest
 
 from scripts import study
-from tests.conftest import copy_of_the_project, snakemake
+from tests.conftest import snakemake
+from tests.papers.smoke import SMOKE, build
 from tests.test_dag import jobs
 from tests.whole_figure import missing
 
 pytestmark = pytest.mark.workflow
-SMOKE = "--config=scale=smoke"
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A project in which every figure of the lead paper has been built at smoke scale."""
-    folder = copy_of_the_project(tmp_path_factory.mktemp("smoke") / "a project")  # a space in the path on purpose
-    start = time.monotonic()
-    snakemake(folder, SMOKE, "--show-failed-logs", "all_bos_only")
-    print(f"all figures at smoke scale: {time.monotonic() - start:.0f} s")
-    return folder
+    return build(tmp_path_factory.mktemp("smoke"), "bos_only")
 
 
 def test_the_artifacts_are_whole(built):

@@ -340,9 +340,9 @@ def test_what_writes_a_corpus_gets_what_it_needs(scale, corpus, options, gpu):
 
 def test_only_the_sources_of_a_replay_that_replaces_something_are_read():
     of = {run: answers.replayed(SimpleNamespace(run=f"Quill-small-on-raw-books-{run}-s1", scale="laptop")) for run in
-          ("replay0", "replay0.1", "174000")}  # fmt: skip
+          ("replay0", "replay0.3", "174000")}  # fmt: skip
     prose = ["results/laptop/sources/prose/documents.parquet"]
-    assert of == {"replay0": [], "replay0.1": prose, "174000": prose}
+    assert of == {"replay0": [], "replay0.3": prose, "174000": prose}
     assert answers.replayed(SimpleNamespace(run="Wren-small-on-bos-Wren-small-t1.0", scale="laptop")) == []
 
 

@@ -240,8 +240,9 @@ def _values(figure: "Figure", table: pd.DataFrame, arms: list[str], tasks: dict[
             one = table[(table["panel"] == "value") & (table["arm"] == arm) & (table["metric"] == metric)].iloc[0]
             cells.append(f"{one['y']:.4f}" if metric == "loss" else f"{one['y']:.1f}")
         for metric in ("mean", "loss"):
-            part = table[(table["panel"] == "share") & (table["arm"] == arm) & (table["metric"] == metric)]
-            cells.append(_share(part.iloc[0]) if len(part) else ("100 %" if arm == "oracle" else ""))
+            shares = table[(table["panel"] == "share") & (table["metric"] == metric)].set_index("arm")
+            whole = "100 %" if np.isfinite(shares["low"]).any() else "not shown"
+            cells.append(_share(shares.loc[arm]) if arm in shares.index else whole if arm == "oracle" else "")
         for x, cell in zip(at, cells, strict=True):
             figure.text(x, y, cell, fontsize=7, va="center", ha="left" if x == at[0] else "center")
     figure.add_artist(figures_line(1 - (top + 0.08 + 0.165 * len(arms)) / height))

@@ -1,6 +1,6 @@
 """Figures of synthetic bootstrapped pretraining (arXiv 2509.15248).
 
-Makes results/{scale}/sbp/{name}.pdf with .png, .csv and .claims.json, and quality.html.
+Makes results/{scale}/sbp/{name}.pdf with .png, .csv and .claims.json, and quality.html (texts to read; copied too).
 """
 
 
@@ -220,3 +220,17 @@ rule sbp_diversity:
         code=code_of("papers/sbp/diversity.py"),
     script:
         "diversity.py"
+
+
+rule copy_of_the_texts:
+    """results/sbp/quality.html, the texts to read: a copy of the active scale's."""
+    input:
+        f"results/{SCALE}/sbp/quality.html",
+    output:
+        "results/sbp/quality.html",
+    log:
+        "logs/copy/sbp/quality.html.log",
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        "cp {input:q} {output:q} 2> {log:q}"

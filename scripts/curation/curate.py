@@ -132,8 +132,10 @@ def read_items(paths: Iterable[str | Path]) -> pd.DataFrame:
     """The items of several suites as one table: task, item, text; an item that two suites ask in the same words counts once.
 
     An item with other numbers ({task}_perturbed) is a further text of its item, so that words they share still tell of it.
+    Without a suite there is none.
     """
-    items = pd.concat([pd.read_parquet(path, columns=["task", "item", "text"]) for path in paths], ignore_index=True)
+    none = pd.DataFrame({"task": pd.Series(dtype=str), "item": pd.Series(dtype=int), "text": pd.Series(dtype=str)})
+    items = pd.concat([none, *(pd.read_parquet(path, columns=["task", "item", "text"]) for path in paths)], ignore_index=True)
     return items.assign(task=items["task"].str.removesuffix("_perturbed")).drop_duplicates(ignore_index=True)
 
 

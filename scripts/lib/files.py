@@ -24,6 +24,8 @@ PACKAGES = (
     "openai",
     "lm_eval",
     "datasketch",
+    "bm25s",
+    "faiss-cpu",
     "numpy",
     "pandas",
     "pyarrow",

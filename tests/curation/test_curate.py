@@ -71,10 +71,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, source="synthesized", name="curated", workers=1, **row):
+def run(folder, source="synthesized", name="curated", workers=1, items=("items",), **row):
     paths = [
         folder / f"{source}.parquet",
-        [folder / "items.parquet"],
+        [folder / f"{each}.parquet" for each in items],
         folder / f"{name}.parquet",
         folder / f"{name}-removed.parquet",
     ]
@@ -278,6 +278,13 @@ def test_an_empty_corpus_is_curated_to_an_empty_one(folder):
     write_documents(folder / "synthesized.parquet", [], row=ROW, code="c")
     kept, removed, report = run(folder)
     assert len(kept) == len(removed) == report["share_removed"] == 0
+
+
+def test_without_a_suite_nothing_is_contaminated_and_all_else_is_as_it_was(folder):
+    _, members = planted()
+    (kept, removed, _), (with_items, _, _) = run(folder, items=(), suites=[]), run(folder, name="other")
+    assert "contaminated" not in set(removed["reason"])
+    assert set(kept["id"]) == set(with_items["id"]) | members["contaminated"]
 
 
 def test_errors_name_row_and_key(folder):

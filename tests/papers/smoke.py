@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from tests.conftest import copy_of_the_project, snakemake
+from tests.warm import warm
 
 SMOKE = "--config=scale=smoke"
 
@@ -13,7 +14,8 @@ def build(folder: Path, paper: str, target: str = "") -> Path:
     """A copy of the project in which every figure of a paper has been built at smoke scale, by all_{paper} or a target."""
     project = copy_of_the_project(folder / "a project")  # a space in the path on purpose
     start = time.monotonic()
-    snakemake(project, SMOKE, "--show-failed-logs", target or f"all_{paper}")
+    with warm() as first:
+        snakemake(project, SMOKE, "--show-failed-logs", target or f"all_{paper}", first=first)
     print(f"all figures of {paper} at smoke scale: {time.monotonic() - start:.0f} s")
     return project
 
