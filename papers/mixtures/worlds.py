@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 WORLDS = {
     "default": "noisy pages, teacher removes noise",
-    "null": "another natural sample: no difference",
-    "clean": "pages without noise: no gain left",
-    "adverse": "teacher without tails: must lose",
+    "null": "another natural sample",
+    "clean": "pages without noise",
+    "adverse": "teacher without tails",
 }
+EXPECTED = {"null": "no difference", "clean": "no gain", "adverse": "a loss"}
 REPHRASED = ("hq", "qa")
 
 
@@ -146,7 +147,9 @@ def world_panel(axis: "Axes", table: pd.DataFrame, world: str, tolerance: float)
         mixes.titled(axis, world, WORLDS[world])
     else:
         cells, seeds = mine["cells"].max(), mine.loc[mine["cells"].idxmax(), "seeds"]
-        mixes.titled(axis, f"{world}: {WORLDS[world]}", f"n = {cells} cell{'s' if cells > 1 else ''}, {seeds}; bars: 90 %")
+        under = f"n = {cells} cell{'s' if cells > 1 else ''}, {seeds}; bars: 90 %"
+        expected = f"expected: {EXPECTED[world]}; " if world in EXPECTED else ""
+        mixes.titled(axis, f"{world}: {WORLDS[world]}", expected + under)
 
 
 def footer(judged: list[dict]) -> list[str]:
