@@ -52,6 +52,7 @@ def test_each_request_is_a_call_with_its_own_seed(endpoint):
         "model": "writer-1",
         "messages": [{"role": "system", "content": "Ask."}, {"role": "user", "content": "one"}],
         "temperature": 0.7,
+        "top_p": 1.0,
         "max_tokens": 50,
         "seed": 0,
     }
