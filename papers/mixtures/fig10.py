@@ -261,7 +261,9 @@ def breaks_panel(axis: "Axes", table: pd.DataFrame, number: int) -> None:
         axis.plot([i], [one["mean"]], MARKERS[kind_of(one["arm"])], markerfacecolor="white", **look)
     axis.set_xticks(range(len(mine)), [label(arm) for arm in mine["arm"]])
     axis.set_xlim(-0.6, max(len(mine), 1) - 0.4)
-    axis.set_ylim(0, 1.15 * max([1e-9, *mine["high"], *mine["mean"]]))
+    if mine.empty:
+        axis.annotate("no such token", (0.5, 0.5), xycoords="axes fraction", ha="center", color=figures.INK)
+    axis.set_ylim(0, 1.15 * max([*mine["high"], *mine["mean"]], default=1))
     axis.set_ylabel("mean loss, nats", labelpad=1)
     mixes.titled(axis, "at paragraph breaks", f"n = {number:,} breaks; bars: 90 %; hollow: all tokens")
 

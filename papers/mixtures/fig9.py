@@ -465,6 +465,8 @@ def marks_panel(axis: "Axes", table: pd.DataFrame) -> None:
 
 def loss_panel(axis: "Axes", table: pd.DataFrame, found: Found) -> None:
     """Divergence against loss, an arm a point."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     mine = table[table["panel"] == "loss"]
     low, high = mine["y"].min(), mine["y"].max()
     room = max(high - low, 1e-9)
@@ -479,6 +481,9 @@ def loss_panel(axis: "Axes", table: pd.DataFrame, found: Found) -> None:
     left, right = mine["x"].min(), mine["x"].max()
     axis.set_xlim(left / (right / left) ** 0.1, right * (right / left) ** 0.3)
     axis.set_ylim(low - 0.16 * room, high + 0.16 * room)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("KL(test || training), nats", labelpad=1)
     axis.set_ylabel("held-out loss, nats a token", labelpad=1)
     where = f"{short(found.parameters)} parameters, {short(found.tokens)} tokens"
