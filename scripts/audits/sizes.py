@@ -58,4 +58,4 @@ if __name__ == "__main__":
 
     with logging_to(snakemake.log[0]):
         read = snakemake.input
-        measure(read.corpus, read.source[0], read.tokenizer[0], snakemake.output[0], code=snakemake.params.code)
+        measure(read.corpus, read.source[0], read.tokenizer, snakemake.output[0], code=snakemake.params.code)
