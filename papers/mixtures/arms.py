@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LOSS = "macro"  # which mean over held-out domains is fitted: the mean of the domains' means
 LEVEL = 0.025  # on either side of an interval that no claim asks for
-NOTHING = 1000.0  # bounds where there is nothing to judge from
+NOTHING = 1000.0  # bounds where there is nothing to judge from; JSON has no infinity
 BILLION = 1e9
 COVER = "the noise of training runs (seeds, paired across arms), given the law; not other text, domains or recipes"
 

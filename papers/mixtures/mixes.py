@@ -148,11 +148,11 @@ def together(parts: Sequence[Difference]) -> Difference:
 
 
 def half(part: Difference, level: float) -> float:
-    """How far a bound at ``level`` lies from the estimate, by Student's t; infinite where noise is not known."""
+    """How far a bound at ``level`` lies from the estimate, by Student's t; NOTHING where noise is not known."""
     from scipy import stats
 
     if not math.isfinite(part.variance):
-        return math.inf
+        return arms_.NOTHING
     return float(stats.t.isf(level, part.df) * math.sqrt(part.variance)) if part.variance else 0.0
 
 
@@ -164,7 +164,7 @@ def bounds(part: Difference, level: float, **more: object) -> dict[str, object]:
 
 def unknown(level: float, why: str) -> dict[str, object]:
     """A finding where there is nothing to judge from."""
-    return {"estimate": 0.0, "low": -math.inf, "high": math.inf, "level": level, "why": why}
+    return {"estimate": 0.0, "low": -arms_.NOTHING, "high": arms_.NOTHING, "level": level, "why": why}
 
 
 def drawn(cell: Cell, draws: int, seed: int) -> np.ndarray:
